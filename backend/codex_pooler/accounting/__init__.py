@@ -1,0 +1,1 @@
+"""What every turn cost: its one final log row, usage and rollups."""

@@ -1,0 +1,1 @@
+"""Upstream account identities: import, states, credentials."""

@@ -1,0 +1,1 @@
+"""The heart: one model turn."""

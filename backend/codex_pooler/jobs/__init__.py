@@ -1,0 +1,1 @@
+"""Work that runs on a schedule, one file per job."""

@@ -1,0 +1,1 @@
+"""Pool API keys: their material and their lookup."""

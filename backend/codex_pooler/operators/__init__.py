@@ -1,0 +1,1 @@
+"""Human operators: sign-in, sessions, tokens, roles and scope."""

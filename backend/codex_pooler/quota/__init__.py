@@ -1,0 +1,1 @@
+"""What an account may still be used for: evidence becomes windows and blocks."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, secrets at rest, and the crash-safe journal."""

@@ -1,0 +1,116 @@
+"""SQLAlchemy 2 Core builds statements (see query.py), aiopg runs them."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiopg
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from codex_pooler.storage.query import Query
+
+
+class Pool(aiopg.Pool):
+    """Three repairs to aiopg 1.4: waiters are woken when a slot frees up abnormally, and uvloop's
+    leftover poll handle after a refused connection shows as the connection failure that it is."""
+
+    async def _fill_free_pool(self, override_min: bool) -> None:
+        try:
+            await super()._fill_free_pool(override_min)
+        except RuntimeError as exc:
+            if "handler is closed" in str(exc):
+                raise psycopg2.OperationalError("connection failed, try again") from exc
+            raise
+
+    async def _acquire(self) -> aiopg.Connection:
+        try:
+            return await super()._acquire()
+        except BaseException:  # cancelled or failed while connecting or just after being notified
+            asyncio.ensure_future(self._wakeup())
+            raise
+
+    def release(self, conn: aiopg.Connection) -> "asyncio.Future[None]":
+        unusable = conn.closed or conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE
+        done = super().release(conn)
+        return asyncio.ensure_future(self._wakeup()) if unusable else done
+
+
+def really_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Session:
+    """One checked-out connection."""
+
+    def __init__(self, cursor: aiopg.Cursor) -> None:
+        self.cursor = cursor
+
+    async def run(self, sql: str, params: dict[str, Any] | None = None) -> None:
+        try:
+            await self.cursor.execute(sql, params)
+        except asyncio.CancelledError as exc:
+            # aiopg reports SQLSTATE 57014 (statement_timeout, pg_cancel_backend) as CancelledError.
+            if isinstance(exc.__context__, psycopg2.Error) and not really_cancelled():
+                raise exc.__context__ from None
+            raise
+
+    async def fetch(self, stmt: Any, /, **values: Any) -> list[Any]:
+        query = stmt if isinstance(stmt, Query) else Query(stmt)
+        await self.run(query.sql, query.bind(values))
+        description = self.cursor.description
+        return query.rows(description, await self.cursor.fetchall()) if description else []
+
+    async def one(self, stmt: Any, /, **values: Any) -> Any:
+        rows = await self.fetch(stmt, **values)
+        return rows[0] if rows else None
+
+    async def execute(self, stmt: Any, /, **values: Any) -> int:
+        await self.fetch(stmt, **values)
+        return self.cursor.rowcount
+
+    @asynccontextmanager
+    async def _block(self, begin: str, commit: str, rollback: str) -> AsyncIterator["Session"]:
+        await self.run(begin)
+        try:
+            yield self
+        except BaseException:
+            if not self.cursor.connection.closed:  # closed when cancelled in mid-statement
+                await self.run(rollback)
+            raise
+        await self.run(commit)
+
+    def transaction(self) -> AbstractAsyncContextManager["Session"]:
+        return self._block("BEGIN", "COMMIT", "ROLLBACK")
+
+    def savepoint(self, name: str = "sp") -> AbstractAsyncContextManager["Session"]:
+        return self._block(f"SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}", f"ROLLBACK TO SAVEPOINT {name}")
+
+
+class Database:
+    def __init__(self, pool: aiopg.Pool) -> None:
+        self.pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, *, minsize: int = 1, maxsize: int = 10, timeout: float = 10.0, name: str = "gateway") -> "Database":
+        return cls(await Pool.from_pool_fill(
+            dsn, minsize, maxsize, timeout, enable_json=True, enable_hstore=False, enable_uuid=True, echo=False,
+            on_connect=None, pool_recycle=-1, application_name=name, connect_timeout=5,
+            options="-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+                    " -c client_connection_check_interval=2s -c timezone=UTC"))
+
+    async def close(self) -> None:
+        self.pool.close()
+        await self.pool.wait_closed()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        async with self.pool.acquire() as conn, conn.cursor() as cursor:
+            yield Session(cursor)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        async with self.session() as session, session.transaction():
+            yield session

@@ -1,0 +1,270 @@
+"""Every table of the product.  Migrations are compared with this file; history tables hold snapshots of names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def instant(name: str, *, nullable: bool = False, now: bool = False) -> sa.Column[Any]:
+    default = sa.func.now() if now else None
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def one_of(column: str, *values: str) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{v}'" for v in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def key() -> sa.Column[Any]:
+    return sa.Column("id", sa.Uuid, primary_key=True)
+
+
+def text(name: str, default: str | None = "", *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text, nullable=nullable, server_default=None if nullable else default)
+
+
+def number(name: str, default: int = 0, kind: Any = sa.Integer) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=False, server_default=sa.text(str(default)))
+
+
+def flag(name: str, default: bool) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.true() if default else sa.false())
+
+
+POOL_STATES = ("active", "disabled", "archived")
+STRATEGIES = (
+    "capacity_weighted",
+    "soonest_reset",
+    "fill_first",
+    "bridge_ring",
+    "deterministic_rotation",
+    "least_recent_success",
+    "quota_first",
+)
+ACCOUNT_STATES = ("pending", "active", "paused", "reauth_required", "disabled")
+KEY_STATES = ("active", "paused", "revoked")
+ROLES = ("instance_owner", "instance_admin", "instance_viewer")
+REQUEST_STATES = ("succeeded", "failed", "rejected", "cancelled", "interrupted")
+
+pools = sa.Table(
+    "pools",
+    metadata,
+    key(),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    text("description", nullable=True),
+    text("status", "active"),
+    text("strategy", "capacity_weighted"),
+    number("max_attempts", 3),
+    number("version", 1),
+    instant("created_at", now=True),
+    instant("updated_at", now=True),
+    one_of("status", *POOL_STATES),
+    one_of("strategy", *STRATEGIES),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    key(),
+    sa.Column("label", sa.Text, nullable=False),
+    text("email", nullable=True),
+    sa.Column("chatgpt_account_id", sa.Text, nullable=False),
+    text("chatgpt_user_id", nullable=True),
+    text("workspace_id", nullable=True),
+    text("workspace_label", nullable=True),
+    text("plan_type", nullable=True),
+    text("residency", nullable=True),
+    # "account|workspace|user", empty where unknown: one unique index is the identity
+    sa.Column("identity_key", sa.Text, nullable=False, unique=True),
+    text("onboarding", "import"),
+    text("state", "active"),
+    text("state_reason", nullable=True),
+    instant("state_changed_at", now=True),
+    text("credential_kind", "oauth"),
+    number("credential_epoch", 1, sa.BigInteger),
+    instant("access_expires_at", nullable=True),
+    instant("last_refresh_at", nullable=True),
+    sa.Column("max_concurrency", sa.Integer),
+    number("version", 1),
+    instant("created_at", now=True),
+    instant("updated_at", now=True),
+    one_of("state", *ACCOUNT_STATES),
+    one_of("credential_kind", "oauth", "pat"),
+)
+
+account_secrets = sa.Table(
+    "account_secrets",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # storage/vault.py: purpose "upstream"
+    instant("updated_at", now=True),
+    one_of("kind", "access", "refresh", "id"),
+)
+
+pool_accounts = sa.Table(
+    "pool_accounts",
+    metadata,
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
+    flag("enabled", True),
+    number("priority", 0, sa.SmallInteger),  # lower goes first
+    sa.Column("weight", sa.Float, nullable=False, server_default=sa.text("1")),
+    sa.Column("max_concurrency", sa.Integer),
+    instant("created_at", now=True),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    key(),
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False, unique=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),  # keyed HMAC-SHA-256 of the whole key
+    text("status", "active"),
+    sa.Column("allowed_models", ARRAY(sa.Text)),  # null: every model of the pool
+    instant("expires_at", nullable=True),
+    instant("last_used_at", nullable=True),
+    number("revoked_epoch", 0),
+    number("version", 1),
+    instant("created_at", now=True),
+    instant("updated_at", now=True),
+    one_of("status", *KEY_STATES),
+)
+
+operators = sa.Table(
+    "operators",
+    metadata,
+    key(),
+    sa.Column("email", sa.Text, nullable=False, unique=True),  # stored lower-case
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),  # bcrypt of base64(sha256(password))
+    text("role", "instance_owner"),
+    text("status", "active"),
+    text("timezone", "UTC"),
+    number("version", 1),
+    instant("last_login_at", nullable=True),
+    instant("password_changed_at", now=True),
+    instant("created_at", now=True),
+    instant("updated_at", now=True),
+    one_of("role", *ROLES),
+    one_of("status", "active", "disabled"),
+)
+
+operator_sessions = sa.Table(
+    "operator_sessions",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),  # SHA-256 of the cookie's token
+    sa.Column("id", sa.Uuid, nullable=False, unique=True),
+    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), index=True),
+    sa.Column("data", JSONB, nullable=False),
+    instant("created_at", now=True),
+    instant("seen_at", now=True),
+    instant("expires_at"),
+)
+
+operator_tokens = sa.Table(
+    "operator_tokens",
+    metadata,
+    key(),
+    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("prefix", sa.Text, nullable=False, unique=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    instant("expires_at"),
+    instant("last_used_at", nullable=True),
+    instant("created_at", now=True),
+)
+
+operator_pools = sa.Table(
+    "operator_pools",
+    metadata,
+    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+# One row per finished turn, never updated; partitions are made by jobs/partitions.py and dropped by retention.
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("admitted_at", sa.DateTime(timezone=True), primary_key=True),
+    instant("completed_at"),
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="SET NULL")),
+    text("pool_name", nullable=True),
+    sa.Column("api_key_id", sa.Uuid, sa.ForeignKey("api_keys.id", ondelete="SET NULL")),
+    text("api_key_name", nullable=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="SET NULL")),
+    text("account_label", nullable=True),
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("transport", sa.Text, nullable=False),
+    text("client", nullable=True),
+    text("model", nullable=True),
+    text("effort", nullable=True),
+    text("service_tier", nullable=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("http_status", sa.Integer),
+    text("error_code", nullable=True),
+    sa.Column("ttft_ms", sa.Integer),
+    sa.Column("duration_ms", sa.Integer, nullable=False),
+    sa.Column("input_tokens", sa.BigInteger),  # null: the backend reported no usage
+    sa.Column("cached_tokens", sa.BigInteger),
+    sa.Column("output_tokens", sa.BigInteger),
+    sa.Column("reasoning_tokens", sa.BigInteger),
+    number("request_bytes", 0, sa.BigInteger),
+    number("response_bytes", 0, sa.BigInteger),
+    sa.Column("attempts", JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
+    sa.Column("excluded", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # reason -> accounts
+    one_of("status", *REQUEST_STATES),
+    sa.Index("ix_requests_newest", sa.text("admitted_at DESC"), sa.text("id DESC")),
+    sa.Index("ix_requests_pool", "pool_id", sa.text("admitted_at DESC")),
+    sa.Index("ix_requests_api_key", "api_key_id", sa.text("admitted_at DESC")),
+    sa.Index("ix_requests_account", "account_id", sa.text("admitted_at DESC")),
+    postgresql_partition_by="RANGE (admitted_at)",
+)
+
+usage_hourly = sa.Table(
+    "usage_hourly",
+    metadata,
+    sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+    # no foreign keys: the rollup outlives what it counted, and a null id would break its uniqueness
+    sa.Column("pool_id", sa.Uuid, nullable=False),
+    sa.Column("api_key_id", sa.Uuid, nullable=False),
+    sa.Column("account_id", sa.Uuid, nullable=False),  # all zeros: no account served it
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("service_tier", sa.Text, nullable=False),
+    *(
+        number(name, 0, sa.BigInteger)
+        for name in (
+            "requests",
+            "succeeded",
+            "failed",
+            "rejected",
+            "cancelled",
+            "input_tokens",
+            "cached_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "duration_ms",
+            "ttft_ms",
+            "ttft_count",
+        )
+    ),
+    sa.PrimaryKeyConstraint("hour", "pool_id", "api_key_id", "account_id", "model", "service_tier"),
+)

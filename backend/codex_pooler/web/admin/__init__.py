@@ -1,0 +1,1 @@
+"""The REST admin API, one module per console page."""
