@@ -1,4 +1,5 @@
-"""SQLAlchemy 2 Core builds statements (see query.py), aiopg runs them."""
+"""Runs the statements that storage/query.py compiles, over a repaired aiopg pool."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,11 +10,20 @@ from typing import Any
 import aiopg
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
 from codex_pooler.storage.query import Query
+
+# What "the database cannot be reached" looks like from here; web/errors.py answers 503 for these.
+UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, asyncio.TimeoutError)
+
+SESSION_OPTIONS = (
+    "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+    " -c client_connection_check_interval=2s -c timezone=UTC"
+)
 
 
 class Pool(aiopg.Pool):
-    """Three repairs to aiopg 1.4: waiters are woken when a slot frees up abnormally, and uvloop's
+    """aiopg's pool with three repairs: waiters are woken when a slot frees up abnormally, and uvloop's
     leftover poll handle after a refused connection shows as the connection failure that it is."""
 
     async def _fill_free_pool(self, override_min: bool) -> None:
@@ -28,13 +38,17 @@ class Pool(aiopg.Pool):
         try:
             return await super()._acquire()
         except BaseException:  # cancelled or failed while connecting or just after being notified
-            asyncio.ensure_future(self._wakeup())
+            self._wake_soon()
             raise
 
-    def release(self, conn: aiopg.Connection) -> "asyncio.Future[None]":
+    def release(self, conn: aiopg.Connection) -> asyncio.Future[None]:
         unusable = conn.closed or conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE
-        done = super().release(conn)
-        return asyncio.ensure_future(self._wakeup()) if unusable else done
+        done: asyncio.Future[None] = super().release(conn)
+        return self._wake_soon() if unusable else done
+
+    def _wake_soon(self) -> asyncio.Future[None]:
+        self._waking = asyncio.ensure_future(self._wakeup())
+        return self._waking
 
 
 def really_cancelled() -> bool:
@@ -49,30 +63,34 @@ class Session:
         self.cursor = cursor
 
     async def run(self, sql: str, params: dict[str, Any] | None = None) -> None:
+        """Execute SQL text.  Raises psycopg2.Error, also for a statement timeout."""
         try:
             await self.cursor.execute(sql, params)
         except asyncio.CancelledError as exc:
-            # aiopg reports SQLSTATE 57014 (statement_timeout, pg_cancel_backend) as CancelledError.
+            # aiopg reports SQLSTATE 57014 (statement_timeout, pg_cancel_backend) as CancelledError
             if isinstance(exc.__context__, psycopg2.Error) and not really_cancelled():
                 raise exc.__context__ from None
             raise
 
-    async def fetch(self, stmt: Any, /, **values: Any) -> list[Any]:
-        query = stmt if isinstance(stmt, Query) else Query(stmt)
+    async def fetch(self, statement: Any, /, **values: Any) -> list[Any]:
+        """Rows as named tuples.  Constants are Query objects; other Core statements are compiled on the spot."""
+        query = statement if isinstance(statement, Query) else Query(statement)
         await self.run(query.sql, query.bind(values))
         description = self.cursor.description
         return query.rows(description, await self.cursor.fetchall()) if description else []
 
-    async def one(self, stmt: Any, /, **values: Any) -> Any:
-        rows = await self.fetch(stmt, **values)
+    async def one(self, statement: Any, /, **values: Any) -> Any:
+        """The first row, or None."""
+        rows = await self.fetch(statement, **values)
         return rows[0] if rows else None
 
-    async def execute(self, stmt: Any, /, **values: Any) -> int:
-        await self.fetch(stmt, **values)
-        return self.cursor.rowcount
+    async def execute(self, statement: Any, /, **values: Any) -> int:
+        """Run for its effect; the number of rows touched."""
+        await self.fetch(statement, **values)
+        return int(self.cursor.rowcount)
 
     @asynccontextmanager
-    async def _block(self, begin: str, commit: str, rollback: str) -> AsyncIterator["Session"]:
+    async def _block(self, begin: str, commit: str, rollback: str) -> AsyncIterator[Session]:
         await self.run(begin)
         try:
             yield self
@@ -82,24 +100,38 @@ class Session:
             raise
         await self.run(commit)
 
-    def transaction(self) -> AbstractAsyncContextManager["Session"]:
+    def transaction(self) -> AbstractAsyncContextManager[Session]:
         return self._block("BEGIN", "COMMIT", "ROLLBACK")
 
-    def savepoint(self, name: str = "sp") -> AbstractAsyncContextManager["Session"]:
+    def savepoint(self, name: str = "sp") -> AbstractAsyncContextManager[Session]:
         return self._block(f"SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}", f"ROLLBACK TO SAVEPOINT {name}")
 
 
 class Database:
-    def __init__(self, pool: aiopg.Pool) -> None:
-        self.pool = pool
+    """The process's connection pool."""
+
+    def __init__(self, pool: aiopg.Pool, dsn: str) -> None:
+        self.pool, self.dsn = pool, dsn
 
     @classmethod
-    async def open(cls, dsn: str, *, minsize: int = 1, maxsize: int = 10, timeout: float = 10.0, name: str = "gateway") -> "Database":
-        return cls(await Pool.from_pool_fill(
-            dsn, minsize, maxsize, timeout, enable_json=True, enable_hstore=False, enable_uuid=True, echo=False,
-            on_connect=None, pool_recycle=-1, application_name=name, connect_timeout=5,
-            options="-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
-                    " -c client_connection_check_interval=2s -c timezone=UTC"))
+    async def open(cls, dsn: str, *, minsize: int = 1, maxsize: int = 10, timeout: float = 10.0) -> Database:
+        """Connect.  ``timeout`` bounds the wait for a free connection, in seconds."""
+        pool = await Pool.from_pool_fill(
+            dsn,
+            minsize,
+            maxsize,
+            timeout,
+            enable_json=True,
+            enable_hstore=False,
+            enable_uuid=True,
+            echo=False,
+            on_connect=None,
+            pool_recycle=-1,
+            application_name="codex-pooler",
+            connect_timeout=5,
+            options=SESSION_OPTIONS,
+        )
+        return cls(pool, dsn)
 
     async def close(self) -> None:
         self.pool.close()
@@ -107,10 +139,16 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        async with self.pool.acquire() as conn, conn.cursor() as cursor:
+        async with self.pool.acquire() as connection, connection.cursor() as cursor:
             yield Session(cursor)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         async with self.session() as session, session.transaction():
             yield session
+
+
+def silence_query_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Loop exception handler: aiopg also sends a cancelled query's error here, where it is only noise."""
+    if not isinstance(context.get("exception"), psycopg2.extensions.QueryCanceledError):
+        loop.default_exception_handler(context)

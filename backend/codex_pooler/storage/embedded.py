@@ -1,8 +1,9 @@
-"""Zero-config PostgreSQL: supervise the server binaries that a wheel (or the system) provides.
+"""Zero-configuration PostgreSQL: one process owns the cluster and supervises the server, later ones attach to it.
 
-One process owns the cluster (flock) and is the server's parent; later processes attach to it.
-Listens on a unix socket only.  Death of the owner, even by SIGKILL, shuts the server down (Linux).
+The server listens on a unix socket only.  When its owner dies, even by SIGKILL, the kernel tells the server to
+shut down (Linux), so nothing is left behind.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -17,99 +18,164 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg2
+
 from codex_pooler.storage.postgres_binaries import CONF, find_bin
+
+NAME = "codex_pooler"
+PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedPostgresError(Exception):
+    """The embedded server cannot run; the message says why and where its log is."""
 
 
 class EmbeddedPostgres:
+    """The cluster in ``state/postgres``.  Start it from the main thread: the death signal follows the thread."""
+
     def __init__(self, state: Path) -> None:
-        self.state, self.data, self.bin = state, state / "data", find_bin()
+        self.state, self.data, self.bin = state, state / "postgres", find_bin()
         self.process: subprocess.Popen[bytes] | None = None
-        # sun_path is about 104 bytes: never put the socket under a deep project path
+        self._lock: IO[str] | None = None
+        # a socket path may have about 104 bytes: never put it under a deep project path
         tag = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
-        self.socket_dir = Path(tempfile.gettempdir()) / f"gw-pg-{tag}"
-        self.drop: dict[str, Any] = {}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            known = {u.pw_name: u for u in pwd.getpwall()}
-            user = known.get("postgres") or known["nobody"]
-            self.drop = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self.socket_dir = Path(tempfile.gettempdir()) / f"codex-pooler-pg-{tag}"
+        self._as_user = _unprivileged_user()
 
     @property
     def dsn(self) -> str:
-        return f"postgresql://gateway@/gateway?host={self.socket_dir}"
+        return f"postgresql://{NAME}@/{NAME}?host={self.socket_dir}"
 
-    def _run(self, *args: object) -> str:
-        command = [str(a) for a in args]
-        return str(subprocess.run(command, check=True, cwd="/", capture_output=True, text=True, **self.drop).stdout)
-
-    def _own(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        if self.drop:
-            os.chown(path, self.drop["user"], self.drop["group"])
-        path.chmod(0o700)
-
-    def _reachable_bin(self) -> None:
-        try:
-            self._run(self.bin / "postgres", "-V")
-        except PermissionError:  # root's venv below /root: the unprivileged user cannot get there
-            package, copy = self.bin.parent.parent, self.state / "server"
-            for source in (package, package.with_name(package.name + ".libs")):  # auditwheel's libpq
-                if source.exists():
-                    shutil.copytree(source, copy / source.name, symlinks=True, dirs_exist_ok=True)
-            self.bin = copy / package.name / "pginstall" / "bin"
+    @property
+    def log_path(self) -> Path:
+        return self.state / "postgres.log"
 
     def start(self, timeout: float = 60) -> str:
+        """Own and start the server, or attach to the one another process owns.  Returns the DSN."""
         self.state.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.state / "owner.lock", "w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return self._wait(timeout)  # someone else owns it
-        self._reachable_bin()
-        self._own(self.data)
-        self._own(self.socket_dir)
-        marker = self.data / "PG_VERSION"
-        major = self._run(self.bin / "postgres", "-V").split()[2].split(".")[0]
-        if not marker.exists():
-            self._run(self.bin / "initdb", "-D", self.data, "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-locale")
-            (self.data / "postgresql.auto.conf").write_text(CONF)
-        elif (have := marker.read_text().strip()) != major:
-            raise RuntimeError(f"{self.data} was written by PostgreSQL {have}, these binaries are {major}: dump and restore")
-
-        def die_with_parent() -> None:
-            if sys.platform == "linux":
-                ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG: fast shutdown
-
-        log = open(self.state / "postgres.log", "ab")
-        self.process = subprocess.Popen(
-            [self.bin / "postgres", "-D", self.data, "-k", self.socket_dir], cwd="/", stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_parent, **self.drop)
-        return self._wait(timeout)
-
-    def _wait(self, timeout: float) -> str:
-        deadline = time.monotonic() + timeout
-        while True:
-            if self.process and self.process.poll() is not None:
-                raise RuntimeError(f"postgres exited with {self.process.returncode}; see {self.state / 'postgres.log'}")
-            try:
-                conn = psycopg2.connect(self.dsn.replace("/gateway?", "/postgres?"), connect_timeout=2)
-                break
-            except psycopg2.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        conn.autocommit = True
-        cur = conn.cursor()
-        cur.execute("select 1 from pg_database where datname = 'gateway'")
-        if not cur.fetchone():
-            cur.execute("create database gateway")
-        conn.close()
+        if self._take_ownership():
+            self._prepare()
+            self._spawn()
+        self._wait_until_ready(timeout)
         return self.dsn
 
+    def keep_running(self) -> None:
+        """Start the server again if it died.  Cheap; the owner calls it every second."""
+        if self.process and self.process.poll() is not None:
+            self._spawn()
+
     def stop(self) -> None:
+        """Shut the owned server down cleanly; does nothing in a process that only attached."""
         if self.process:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(30)
             self.process = None
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _take_ownership(self) -> bool:
+        lock = open(self.state / "owner.lock", "w")  # noqa: SIM115 - held for the life of the process
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        return True
+
+    def _prepare(self) -> None:
+        self._make_binaries_reachable()
+        for folder in (self.data, self.socket_dir):
+            self._hand_over(folder)
+        marker = self.data / "PG_VERSION"
+        if not marker.exists():
+            self._initialise()
+        have, major = marker.read_text().strip(), self._run("postgres", "-V").split()[2].split(".")[0]
+        if have != major:
+            raise EmbeddedPostgresError(
+                f"{self.data} was written by PostgreSQL {have}, these binaries are {major}: dump it with the old "
+                "version and restore it into a new state directory"
+            )
+
+    def _initialise(self) -> None:
+        for leftover in self.data.iterdir():  # an initdb that was killed half-way
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        try:
+            self._run("initdb", "-D", self.data, "-U", NAME, "-A", "trust", "-E", "UTF8", "--no-locale")
+        except subprocess.CalledProcessError as exc:
+            raise EmbeddedPostgresError(f"initdb failed in {self.data}: {exc.stderr.strip()[-500:]}") from None
+        (self.data / "postgresql.auto.conf").write_text(CONF)
+
+    def _spawn(self) -> None:
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.data, "-k", self.socket_dir],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **self._as_user,
+            )
+
+    def _wait_until_ready(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        maintenance = self.dsn.replace(f"/{NAME}?", "/postgres?")
+        while True:
+            try:
+                connection = psycopg2.connect(maintenance, connect_timeout=2)
+                break
+            except psycopg2.OperationalError as exc:
+                if time.monotonic() > deadline:
+                    raise EmbeddedPostgresError(
+                        f"the embedded PostgreSQL does not answer; see {self.log_path}"
+                    ) from exc
+            time.sleep(0.05)
+            # right after the owner was killed, its server may still be shutting down and refuse us the cluster
+            self.keep_running()
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (NAME,))
+        if not cursor.fetchone():
+            cursor.execute(f"CREATE DATABASE {NAME}")
+        connection.close()
+
+    def _run(self, program: str, *args: object) -> str:
+        command = [str(self.bin / program), *map(str, args)]
+        done = subprocess.run(command, check=True, cwd="/", capture_output=True, text=True, **self._as_user)
+        return str(done.stdout)
+
+    def _hand_over(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._as_user:
+            os.chown(folder, self._as_user["user"], self._as_user["group"])
+        folder.chmod(0o700)
+
+    def _make_binaries_reachable(self) -> None:
+        """Copy the wheel's server into the state directory when the unprivileged user cannot reach it."""
+        try:
+            self._run("postgres", "-V")
+        except PermissionError:
+            package, copy = self.bin.parent.parent, self.state / "server"
+            for source in (package, package.with_name(package.name + ".libs")):  # the second holds libpq
+                if source.exists():
+                    shutil.copytree(source, copy / source.name, symlinks=True, dirs_exist_ok=True)
+            self.bin = copy / package.name / "pginstall" / "bin"
+
+
+def _unprivileged_user() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root: drop to ``postgres``, else ``nobody``."""
+    if os.geteuid() != 0:
+        return {}
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    user = known.get("postgres") or known["nobody"]
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)  # SIGINT is PostgreSQL's fast shutdown

@@ -1,0 +1,52 @@
+"""What request handlers may reach: the parts that app.py put together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from aiohttp import web
+
+from codex_pooler.config import Config
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.keyring import Keyring
+
+
+class LiveView(Protocol):
+    """What the process knows right now about accounts, beyond the database."""
+
+    def in_flight(self, account_id: UUID) -> int:
+        """Turns this account is serving."""
+        ...
+
+    def cooling_until(self, account_id: UUID) -> datetime | None:
+        """When a failing account is tried again; None when it is healthy."""
+        ...
+
+    def blocked_until(self, account_id: UUID) -> datetime | None:
+        """When a usage limit that refused the account ends; None when none is known."""
+        ...
+
+    def total_in_flight(self) -> int:
+        """Turns being served by this process."""
+        ...
+
+
+@dataclass(frozen=True)
+class WebContext:
+    """One per process; handlers read it from the application under CONTEXT."""
+
+    config: Config
+    database: Database
+    keyring: Keyring
+    live: LiveView
+    refresh_snapshot: Callable[[], Awaitable[None]]
+    bootstrap_token: str | None
+    version: str
+    started_at: datetime
+
+
+CONTEXT = web.AppKey("context", WebContext)

@@ -1,0 +1,108 @@
+"""Shared fixtures: one embedded PostgreSQL per session, one freshly migrated database per test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import psycopg2
+import pytest
+
+from codex_pooler import __version__
+from codex_pooler.config import Config
+from codex_pooler.storage import migrate
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.embedded import EmbeddedPostgres
+from codex_pooler.storage.keyring import Keyring
+from codex_pooler.web.context import WebContext
+
+_numbers = itertools.count(1)
+
+
+def _sql(dsn: str, statement: str) -> None:
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DSN of a server whose database ``template`` has every migration."""
+    state = tmp_path_factory.mktemp("postgres")
+    for folder in (state, *state.parents[:2]):
+        folder.chmod(0o755)  # as root the server runs as another user, who must get here
+    server = EmbeddedPostgres(state)
+    dsn = server.start()
+    _sql(dsn, "CREATE DATABASE template")
+    migrate.upgrade(database_dsn(dsn, "template"))
+    yield dsn
+    server.stop()
+
+
+def database_dsn(dsn: str, name: str) -> str:
+    """The same server, another database."""
+    return dsn.replace("/codex_pooler?", f"/{name}?")
+
+
+@pytest.fixture
+def dsn(postgres: str) -> Iterator[str]:
+    """A database of this test's own."""
+    name = f"t{next(_numbers)}"
+    _sql(postgres, f"CREATE DATABASE {name} TEMPLATE template")
+    yield database_dsn(postgres, name)
+    _sql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    opened = await Database.open(dsn, maxsize=5)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(state_dir=tmp_path, secret_key="s" * 32, chatgpt_url="http://127.0.0.1:9", http_port=0)
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring(secret=b"s" * 32, upstream={1: b"u" * 32}, totp={1: b"t" * 32})
+
+
+class QuietLive:
+    """Nothing is running and nothing has failed."""
+
+    def in_flight(self, account_id: UUID) -> int:
+        return 0
+
+    def cooling_until(self, account_id: UUID) -> datetime | None:
+        return None
+
+    def blocked_until(self, account_id: UUID) -> datetime | None:
+        return None
+
+    def total_in_flight(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
+    async def nothing_to_refresh() -> None:
+        return None
+
+    return WebContext(
+        config=config,
+        database=database,
+        keyring=keyring,
+        live=QuietLive(),
+        refresh_snapshot=nothing_to_refresh,
+        bootstrap_token="bootstrap-token-of-the-tests",
+        version=__version__,
+        started_at=datetime.now(UTC),
+    )
