@@ -115,7 +115,7 @@ def prepare_environment() -> None:
         run([*uv, "sync", *target, "--require-hashes", str(LOCK_FILE)], environ)
         run([*uv, checkout[0], *target, *checkout[1:]], environ)
     except SetupError as failure:
-        say(f"  uv did not do it ({str(failure).splitlines()[0]}); using pip, which takes about a minute")
+        say(f"{failure}\nuv is of no use here; going on with pip, which takes about a minute")
         run([*pip, "install", "--require-hashes", "--requirement", str(LOCK_FILE)])
         run([*pip, *checkout])
     incomplete.unlink()
@@ -146,6 +146,8 @@ def find_uv() -> str:
 def uv_environment() -> dict[str, str]:
     """pip's settings handed to uv; a uv variable that is already set wins."""
     environ = child_environment()
+    # pip takes the best version of all indexes, uv that of the first; the lock file's hashes make pip's way safe.
+    environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     listed = subprocess.run(
         [PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, env=environ, check=False
     )
