@@ -53,7 +53,7 @@ bench: bootstrap-python ## Measure the gateway next to nginx and a plain proxy (
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(BENCH)
 
 openapi: bootstrap-console ## Regenerate the API description and the console's types from it
-	@$(BIN)/codex-pooler openapi > frontend/openapi.json.new && mv frontend/openapi.json.new frontend/openapi.json
+	@$(BIN)/codex-pooler openapi > .venv/openapi.json && cp .venv/openapi.json frontend/openapi.json
 	@npm run --silent api:generate
 
 lock: bootstrap-python ## Renew requirements.lock from pyproject.toml
