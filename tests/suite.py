@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+TALLY = re.compile(r"\b\d+ (passed|failed|errors?)\b")
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,14 @@ def carry_out(check: Check) -> Result:
         say(f"skipped: {reason}")
         return Result(check.title, "skipped", reason)
     began = time.monotonic()
-    status, last = stream(check.command)
+    status, tally = stream(check.command)
     seconds = f"{time.monotonic() - began:.1f} s"
-    return Result(check.title, "FAILED" if status else "passed", f"{seconds}  {last}".rstrip())
+    return Result(check.title, "FAILED" if status else "passed", f"{seconds}  {tally}".rstrip())
 
 
 def stream(command: tuple[str, ...]) -> tuple[int, str]:
-    """Run a command, pass its lines on, and return its exit code and its last line (pytest's is its summary)."""
-    last = ""
+    """Run a command, pass its lines on, and return its exit code and its last line that counts tests."""
+    tally = ""
     try:
         process = subprocess.Popen(
             command,
@@ -107,8 +109,9 @@ def stream(command: tuple[str, ...]) -> tuple[int, str]:
         for line in process.stdout or ():
             sys.stdout.write(line)
             sys.stdout.flush()
-            last = line.strip() or last
-    return process.returncode, last if len(last) < 100 else ""
+            if TALLY.search(line):
+                tally = line.strip()
+    return process.returncode, tally
 
 
 def say(text: str) -> None:
