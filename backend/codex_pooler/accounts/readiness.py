@@ -1,0 +1,85 @@
+"""Whether an account can serve now and a pool with it: one verdict each, with the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+READINESS_STATES = (
+    "ready",
+    "cooling_down",
+    "quota_blocked",
+    "paused",
+    "reauth_required",
+    "token_expired",
+    "no_pool",
+    "disabled",
+)
+
+STATE_VERDICTS = {
+    "disabled": ("disabled", "Disabled"),
+    "pending": ("reauth_required", "Waiting for its first login"),
+    "reauth_required": ("reauth_required", "Needs a new login"),
+    "paused": ("paused", "Paused"),
+}
+
+
+@dataclass(frozen=True)
+class AccountFacts:
+    """What decides about one account; moments are None when they do not apply."""
+
+    state: str
+    access_expires_at: datetime | None
+    cooling_until: datetime | None
+    blocked_until: datetime | None
+    in_a_pool: bool
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """One of READINESS_STATES, in words, and until when it lasts."""
+
+    state: str
+    label: str
+    until: datetime | None = None
+
+    @property
+    def can_serve(self) -> bool:
+        return self.state == "ready"
+
+
+def readiness(account: AccountFacts, now: datetime) -> Readiness:
+    """The first thing that keeps the account from serving, the operator's own doing first."""
+    if account.state in STATE_VERDICTS:
+        return Readiness(*STATE_VERDICTS[account.state])
+    if account.access_expires_at is not None and account.access_expires_at <= now:
+        return Readiness("token_expired", "Access token expired")
+    if account.blocked_until is not None and account.blocked_until > now:
+        return Readiness("quota_blocked", "Usage limit reached", account.blocked_until)
+    if account.cooling_until is not None and account.cooling_until > now:
+        return Readiness("cooling_down", "Cooling down after failures", account.cooling_until)
+    if not account.in_a_pool:
+        return Readiness("no_pool", "Not in any pool")
+    return Readiness("ready", "Ready")
+
+
+@dataclass(frozen=True)
+class PoolHealth:
+    """ok, degraded, down or empty, with (code, text) reasons."""
+
+    verdict: str
+    reasons: tuple[tuple[str, str], ...] = ()
+
+
+def pool_health(status: str, members: Sequence[bool]) -> PoolHealth:
+    """``members`` tells for each account of the pool whether it can serve now."""
+    if status != "active":
+        return PoolHealth("down", ((f"pool_{status}", f"The pool is {status}."),))
+    if not members:
+        return PoolHealth("empty", (("no_accounts", "No account is assigned."),))
+    usable = sum(members)
+    if usable == len(members):
+        return PoolHealth("ok")
+    reason = ("low_usable_accounts", f"{usable} of {len(members)} accounts can serve.")
+    return PoolHealth("degraded" if usable else "down", (reason,))

@@ -1,0 +1,178 @@
+"""Shapes of the request log, its filters, and the traffic chart."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from codex_pooler.storage.tables import REQUEST_STATES
+from codex_pooler.web.admin.schemas.common import (
+    Instant,
+    Line,
+    PageInfo,
+    PastRef,
+    Shape,
+    count,
+    list_of,
+    nested,
+    out,
+    text,
+)
+
+TRANSPORTS = ("http_sse", "http_json", "websocket")
+RANGES = ("1h", "6h", "24h", "7d", "30d")
+
+
+def _several(kind: fields.Field[object]) -> fields.List[object]:
+    return fields.List(kind, validate=validate.Length(max=50))
+
+
+class RequestFilter(Shape):
+    """Repeat a parameter for "one of these"; different parameters narrow the result together."""
+
+    status = _several(fields.String(validate=validate.OneOf(REQUEST_STATES)))
+    model = _several(Line())
+    pool_id = _several(fields.UUID())
+    account_id = _several(fields.UUID())
+    api_key_id = _several(fields.UUID())
+    transport = _several(fields.String(validate=validate.OneOf(TRANSPORTS)))
+    q = Line(validate=validate.Length(max=100))
+    since = Instant(data_key="from")
+    until = Instant(data_key="to")
+
+
+class RequestListQuery(RequestFilter):
+    """The filters, and which page."""
+
+    cursor = fields.String(validate=validate.Length(max=200))
+    limit = fields.Integer(validate=validate.Range(1, 200))
+
+
+class TokenUsage(Shape):
+    """Tokens of a turn; ``input`` includes ``cached_input``, ``output`` includes ``reasoning``."""
+
+    state = text(among=("final", "missing"))
+    input = count()
+    cached_input = count()
+    output = count()
+    reasoning = count()
+    total = count()
+
+
+class RequestLog(Shape):
+    """One turn: metadata only."""
+
+    id = out(fields.UUID)
+    admitted_at = out(Instant)
+    completed_at = out(Instant, null=True)
+    status = text(among=REQUEST_STATES)
+    http_status = count(null=True)
+    error_code = text(null=True)
+    model = text(null=True)
+    effort = text(null=True)
+    service_tier = text(null=True)
+    route = text()
+    transport = text(among=TRANSPORTS)
+    client = text(null=True)
+    pool = nested(PastRef, null=True)
+    api_key = nested(PastRef, null=True)
+    account = nested(PastRef, null=True)
+    attempts = count()
+    ttft_ms = count(null=True)
+    duration_ms = count()
+    usage = nested(TokenUsage, null=True)
+    cost_usd = text(null=True)
+
+
+class Attempt(Shape):
+    """One account that was tried; ``started_ms`` counts from admission."""
+
+    number = count()
+    account = nested(PastRef, null=True)
+    started_ms = count()
+    duration_ms = count()
+    outcome = text(among=("served", "failed_over", "failed", "cancelled"))
+    http_status = count(null=True)
+    error_code = text(null=True)
+    reason = text(null=True)
+
+
+class Exclusion(Shape):
+    """How many accounts could not be candidates for one reason."""
+
+    reason = text()
+    accounts = count()
+
+
+class RequestLogDetail(RequestLog):
+    """One turn with its attempts."""
+
+    attempt_log = list_of(Attempt)
+    excluded = list_of(Exclusion)
+    request_bytes = count()
+    response_bytes = count()
+
+
+class RequestPageInfo(PageInfo):
+    """As every page, with an estimate of the whole on the first one; it stops counting at 10,000."""
+
+    total_estimate = count(null=True)
+
+
+class RequestLogPage(Shape):
+    """Newest first."""
+
+    items = list_of(RequestLog)
+    page = nested(RequestPageInfo)
+
+
+class Facet(Shape):
+    """A value the filtered turns have, and how many have it."""
+
+    value = text()
+    label = text()
+    count = count()
+
+
+class RequestFacets(Shape):
+    """Counts per value over the newest 10,000 matching turns."""
+
+    status = list_of(Facet)
+    model = list_of(Facet)
+    pool = list_of(Facet)
+    account = list_of(Facet)
+    api_key = list_of(Facet)
+    transport = list_of(Facet)
+
+
+class RequestHistogram(Shape):
+    """Turns per step of time, in columns; ``t`` is the start of each step in Unix seconds."""
+
+    step_seconds = count()
+    t = list_of(fields.Integer())
+    succeeded = list_of(fields.Integer())
+    failed = list_of(fields.Integer())
+    rejected = list_of(fields.Integer())
+    cancelled = list_of(fields.Integer())
+
+
+class TrafficQuery(Shape):
+    """How far back, and for which pool."""
+
+    range = fields.String(validate=validate.OneOf(RANGES))
+    pool_id = fields.UUID()
+
+
+class Traffic(Shape):
+    """Traffic per step of time, in columns."""
+
+    range = text(among=RANGES)
+    step_seconds = count()
+    pool_id = out(fields.UUID, null=True)
+    t = list_of(fields.Integer())
+    requests = list_of(fields.Integer())
+    errors = list_of(fields.Integer())
+    input_tokens = list_of(fields.Integer())
+    cached_tokens = list_of(fields.Integer())
+    output_tokens = list_of(fields.Integer())
+    reasoning_tokens = list_of(fields.Integer())
+    ttft_avg_ms = list_of(fields.Integer(allow_none=True))

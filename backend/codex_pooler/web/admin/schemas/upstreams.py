@@ -1,0 +1,129 @@
+"""Shapes of upstream accounts."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from codex_pooler.accounts.readiness import READINESS_STATES
+from codex_pooler.storage.tables import ACCOUNT_STATES
+from codex_pooler.web.admin.schemas.common import (
+    AllowedAction,
+    Instant,
+    PageInfo,
+    Ref,
+    Shape,
+    count,
+    line,
+    list_of,
+    nested,
+    out,
+    text,
+)
+
+
+class Workspace(Shape):
+    """The ChatGPT workspace of an account."""
+
+    label = text(null=True)
+
+
+class Plan(Shape):
+    """The subscription of an account."""
+
+    family = text(null=True)
+    label = text()
+
+
+class Readiness(Shape):
+    """Whether the account can serve now, and until when not."""
+
+    state = text(among=READINESS_STATES)
+    label = text()
+    until = out(Instant, null=True)
+
+
+class Credential(Shape):
+    """What kind of login the account has; never the login itself."""
+
+    kind = text(among=("oauth", "pat"))
+    access_expires_at = out(Instant, null=True)
+    last_refresh_at = out(Instant, null=True)
+
+
+class QuotaWindow(Shape):
+    """How much of one usage window is used, in percent."""
+
+    key = text()
+    label = text()
+    window_seconds = count()
+    used_percent = out(fields.Float)
+    resets_at = out(Instant, null=True)
+
+
+class UpstreamUsage(Shape):
+    """The last 24 hours of an account."""
+
+    window = text(among=("24h",))
+    requests = count()
+    failed = count()
+    tokens = count()
+    last_used_at = out(Instant, null=True)
+    tokens_hourly = list_of(fields.Integer())
+
+
+class Upstream(Shape):
+    """A ChatGPT account that serves turns; e-mail masked, ids shortened."""
+
+    id = out(fields.UUID)
+    version = count()
+    label = text()
+    email = text(null=True)
+    account_ref = text()
+    workspace = nested(Workspace, null=True)
+    plan = nested(Plan)
+    onboarding_method = text(among=("import",))
+    status = text(among=ACCOUNT_STATES)
+    status_reason = text(null=True)
+    readiness = nested(Readiness)
+    credential = nested(Credential)
+    pools = list_of(Ref)
+    windows = list_of(QuotaWindow)
+    in_flight = count()
+    usage = nested(UpstreamUsage)
+    created_at = out(Instant)
+    updated_at = out(Instant)
+    allowed_actions = list_of(AllowedAction)
+
+
+class UpstreamPage(Shape):
+    """All accounts the caller sees."""
+
+    items = list_of(Upstream)
+    page = nested(PageInfo)
+
+
+class ImportInput(Shape):
+    """A Codex ``auth.json``, as an object or as its text, and the pool that gets the account."""
+
+    pool_id = fields.UUID(required=True)
+    auth_json = fields.Raw(required=True, metadata={"description": "the file's object, or its text; at most 64 KiB"})
+    label = line(1, 100, allow_none=True)
+
+
+class ImportResult(Shape):
+    """The imported account, and whether it is new."""
+
+    result = text(among=("created", "updated"))
+    account = nested(Upstream)
+
+
+class UpstreamPatch(Shape):
+    """What to change about an account."""
+
+    label = line(1, 100)
+
+
+class DeleteConfirmation(Shape):
+    """The account's label, typed again, for those who want to be asked."""
+
+    confirm_label = fields.String()
