@@ -75,7 +75,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("status IN ('active', 'disabled', 'archived')", name=op.f("ck_pools_status")),
         sa.CheckConstraint(
-            "strategy IN ('capacity_weighted', 'soonest_reset', 'fill_first', 'bridge_ring', 'deterministic_rotation', 'least_recent_success', 'quota_first')",
+            "strategy IN ('capacity_weighted', 'bridge_ring', 'fill_first')",
             name=op.f("ck_pools_strategy"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pools")),

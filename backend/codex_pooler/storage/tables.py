@@ -45,15 +45,7 @@ def flag(name: str, default: bool) -> sa.Column[Any]:
 
 
 POOL_STATES = ("active", "disabled", "archived")
-STRATEGIES = (
-    "capacity_weighted",
-    "soonest_reset",
-    "fill_first",
-    "bridge_ring",
-    "deterministic_rotation",
-    "least_recent_success",
-    "quota_first",
-)
+STRATEGIES = ("capacity_weighted", "bridge_ring", "fill_first")
 ACCOUNT_STATES = ("pending", "active", "paused", "reauth_required", "disabled")
 KEY_STATES = ("active", "paused", "revoked")
 ROLES = ("instance_owner", "instance_admin", "instance_viewer")

@@ -1,0 +1,129 @@
+"""The one final row of a turn: built from what was asked and how it ended, and written down exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from codex_pooler.protocol.usage import Usage
+
+LONGEST_TEXT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a turn when it is admitted.  ``admitted_at`` is in unix seconds."""
+
+    id: str
+    admitted_at: float
+    pool_id: UUID
+    pool_name: str
+    api_key_id: UUID
+    api_key_name: str
+    route: str
+    transport: str
+    client: str | None
+    model: str
+    effort: str | None
+    service_tier: str | None
+    request_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt.  ``outcome``: ``served``, ``failed_over``, ``failed`` or ``cancelled``."""
+
+    account_id: UUID
+    account_label: str
+    started_ms: int
+    duration_ms: int
+    outcome: str
+    http_status: int | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the turn ended.  Times in milliseconds; ``usage`` is None when the backend reported none."""
+
+    status: str
+    http_status: int | None
+    error_code: str | None
+    duration_ms: int
+    ttft_ms: int | None
+    usage: Usage | None
+    service_tier: str | None
+    response_bytes: int
+    attempts: Sequence[Tried]
+    excluded: Mapping[str, int]
+
+
+def begun_row(asked: Asked) -> dict[str, Any]:
+    """The columns that are known at admission; enough for a final row should the process die."""
+    return {
+        "id": asked.id,
+        "admitted_at": _instant(asked.admitted_at),
+        "pool_id": str(asked.pool_id),
+        "pool_name": asked.pool_name,
+        "api_key_id": str(asked.api_key_id),
+        "api_key_name": asked.api_key_name,
+        "route": asked.route,
+        "transport": asked.transport,
+        "client": clean(asked.client),
+        "model": clean(asked.model),
+        "effort": clean(asked.effort),
+        "service_tier": clean(asked.service_tier),
+        "request_bytes": asked.request_bytes,
+    }
+
+
+def final_row(asked: Asked, ended: Ended) -> dict[str, Any]:
+    """Every column of ``requests``; the account is the one that made the last attempt."""
+    last = ended.attempts[-1] if ended.attempts else None
+    usage = ended.usage
+    return {
+        **begun_row(asked),
+        "completed_at": _instant(asked.admitted_at + ended.duration_ms / 1000),
+        "account_id": str(last.account_id) if last else None,
+        "account_label": last.account_label if last else None,
+        "service_tier": clean(ended.service_tier or asked.service_tier),
+        "status": ended.status,
+        "http_status": ended.http_status,
+        "error_code": clean(ended.error_code),
+        "ttft_ms": ended.ttft_ms,
+        "duration_ms": ended.duration_ms,
+        "input_tokens": usage.input if usage else None,
+        "cached_tokens": usage.cached if usage else None,
+        "output_tokens": usage.output if usage else None,
+        "reasoning_tokens": usage.reasoning if usage else None,
+        "response_bytes": ended.response_bytes,
+        "attempts": [_attempt(number, tried) for number, tried in enumerate(ended.attempts, 1)],
+        "excluded": dict(ended.excluded),
+    }
+
+
+def _attempt(number: int, tried: Tried) -> dict[str, Any]:
+    return {
+        "number": number,
+        "account_id": str(tried.account_id),
+        "account_label": tried.account_label,
+        "started_ms": tried.started_ms,
+        "duration_ms": tried.duration_ms,
+        "outcome": tried.outcome,
+        "http_status": tried.http_status,
+        "error_code": clean(tried.error_code),
+    }
+
+
+def clean(text: str | None) -> str | None:
+    """Text a client or the backend chose, made fit for a log row: bounded, printable, valid UTF-8."""
+    if text is None:
+        return None
+    return "".join(c if c.isprintable() else "?" for c in text[:LONGEST_TEXT]).encode("utf-8", "replace").decode()
+
+
+def _instant(unix: float) -> str:
+    return datetime.fromtimestamp(unix, UTC).isoformat()

@@ -1,0 +1,245 @@
+"""Puts the rooms together into one running process, and takes it down again in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from codex_pooler import __version__
+from codex_pooler.accounting.journal import Journal
+from codex_pooler.accounting.writer import LogWriter
+from codex_pooler.config import Config
+from codex_pooler.gateway.house import House, moment
+from codex_pooler.jobs.partitions import keep_partitions
+from codex_pooler.operators.commands import owner_exists
+from codex_pooler.quota.blocks import Blocks
+from codex_pooler.routing.candidates import Known
+from codex_pooler.routing.health import Health
+from codex_pooler.routing.leases import Leases
+from codex_pooler.snapshot.loader import SnapshotHolder
+from codex_pooler.storage.database import Database, silence_query_cancellations
+from codex_pooler.storage.keyring import Keyring, load_keyring
+from codex_pooler.storage.listen import listen
+from codex_pooler.storage.queries_snapshot import CHANGED
+from codex_pooler.storage.spool import Spool
+from codex_pooler.telemetry.metrics import ROWS, Metrics
+from codex_pooler.upstream.pool import ConnectionPool
+from codex_pooler.web import health, spa
+from codex_pooler.web.admin.app import admin_app
+from codex_pooler.web.admin.live import Broadcaster
+from codex_pooler.web.context import CONTEXT, WebContext
+from codex_pooler.web.runtime import codex
+from codex_pooler.web.server import Runner
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 50.0  # how long running turns may go on after SIGTERM
+
+
+@dataclass(frozen=True)
+class ProcessView:
+    """What the console may ask of the running process (web.context.LiveView)."""
+
+    known: Known
+
+    def in_flight(self, account_id: UUID) -> int:
+        return self.known.leases.held(account_id)
+
+    def total_in_flight(self) -> int:
+        return self.known.leases.total()
+
+    def cooling_until(self, account_id: UUID) -> datetime | None:
+        cell = self.known.health.cell(account_id)
+        wait = cell.open_until - moment().monotonic if cell else 0.0
+        return datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None
+
+    def blocked_until(self, account_id: UUID) -> datetime | None:
+        block = self.known.blocks.current(account_id, moment().wall)
+        return datetime.fromtimestamp(block.until, UTC) if block else None
+
+
+@dataclass(frozen=True)
+class Process:
+    """Everything that lives as long as the process."""
+
+    context: WebContext
+    house: House
+    spool: Spool
+    broadcaster: Broadcaster
+
+    def gauges(self) -> Mapping[str, float]:
+        accounts = {m.account.id for pool in self.house.snapshot.current.pools.values() for m in pool.members}
+        return {
+            "codex_pooler_turns_in_flight": self.house.known.leases.total(),
+            "codex_pooler_spool_backlog_bytes": self.spool.backlog,
+            "codex_pooler_spool_failures": self.spool.failures,
+            "codex_pooler_accounts_known": len(accounts),
+        }
+
+
+def keyring_of(config: Config) -> Keyring:
+    """The installation's keys.  Raises SecretError."""
+    return load_keyring(
+        config.state_dir,
+        secret_key=config.secret_key,
+        upstream_key=config.upstream_secret_key,
+        upstream_version=config.upstream_secret_key_version,
+        totp_key=config.totp_encryption_key,
+        totp_version=config.totp_key_version,
+    )
+
+
+def bootstrap_token(config: Config) -> str:
+    """The word that lets the first visitor become owner; made once when the environment gives none."""
+    if config.bootstrap_token:
+        return config.bootstrap_token
+    path = config.state_dir / "keys" / "bootstrap-token"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(24))
+    return path.read_text().strip()
+
+
+@asynccontextmanager
+async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
+    """Open everything, keep the background work running, and close in the reverse order."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(silence_query_cancellations)
+    async with AsyncExitStack() as stack:
+        database = await Database.open(dsn)
+        stack.push_async_callback(database.close)
+        keyring = keyring_of(config)
+        snapshot = SnapshotHolder(database, keyring.upstream)
+        await snapshot.refresh()
+        spool = Spool(config.state_dir / "spool")
+        stack.callback(spool.close)
+        metrics, journal, broadcaster = Metrics(), Journal(spool), Broadcaster()
+        known = Known(Health(), Blocks(), Leases())
+        backend = ConnectionPool(config.chatgpt_url)
+        stack.callback(backend.close)
+        house = House(snapshot, known, journal, backend, metrics)
+
+        def rows_stored(count: int) -> None:
+            metrics.count(ROWS, "turn", count)
+            broadcaster.publish("requests", "created", [])
+
+        writer = LogWriter(database, spool, journal, rows_stored)
+        await writer.make_partitions()
+        await writer.replay_orphans()
+        stack.push_async_callback(_store_the_rest, writer)
+        stack.push_async_callback(house.settle_down)
+        await stack.enter_async_context(_background(_loops(dsn, house, writer, snapshot)))
+        token = None if await owner_exists(database) else bootstrap_token(config)
+        context = WebContext(
+            config=config,
+            database=database,
+            keyring=keyring,
+            live=ProcessView(known),
+            refresh_snapshot=snapshot.refresh,
+            bootstrap_token=token,
+            version=__version__,
+            started_at=datetime.now(UTC),
+        )
+        yield Process(context, house, spool, broadcaster)
+
+
+def _loops(dsn: str, house: House, writer: LogWriter, snapshot: SnapshotHolder) -> dict[str, Coroutine[Any, Any, None]]:
+    async def changed(payload: str) -> None:
+        await snapshot.refresh_quietly()
+
+    return {
+        "pulse": house.pulse(),
+        "log-writer": writer.run(),
+        "partitions": keep_partitions(writer),
+        "snapshot": snapshot.keep_fresh(),
+        "snapshot-listener": listen(dsn, {CHANGED: changed}, snapshot.refresh_quietly),
+    }
+
+
+@asynccontextmanager
+async def _background(loops: Mapping[str, Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Named tasks that end with the block; one that dies by itself is an error in the log, not a silence."""
+    tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+    for task in tasks:
+        task.add_done_callback(_complain_if_dead)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _complain_if_dead(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (exc := task.exception()):
+        log.critical("the background task %s died", task.get_name(), exc_info=exc)
+
+
+async def _store_the_rest(writer: LogWriter) -> None:
+    """At shutdown; what does not reach the database stays in the spool for the next start."""
+    try:
+        async with asyncio.timeout(10):
+            await writer.drain()
+    except Exception as exc:
+        log.warning("some log rows wait in the spool for the next start (%s)", type(exc).__name__)
+
+
+def web_app(running: Process, dist: Path | None = None) -> web.Application:
+    """Every route of the product."""
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app[CONTEXT] = running.context
+    app[codex.HOUSE] = running.house
+    app[codex.KEYRING] = running.context.keyring
+    app[health.DRAINING] = asyncio.Event()
+    app[health.METRICS] = running.house.metrics
+    app[health.GAUGES] = running.gauges
+    for path in codex.PATHS:
+        app.router.add_post(path, codex.create_response)
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", health.metrics)
+    app.add_subapp("/api/admin/v1", admin_app(running.context, running.broadcaster))
+    spa.add_console(app, dist or spa.dist_folder())
+
+    async def stop_being_ready(app: web.Application) -> None:
+        app[health.DRAINING].set()
+
+    app.on_shutdown.append(stop_being_ready)
+    return app
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int, *, shared: bool = False) -> AsyncIterator[int]:
+    """Accept connections; yields the port.  On the way out running turns may finish within DRAIN_SECONDS."""
+    runner = Runner(app, drain_seconds=DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_port=shared or None, backlog=1024)
+        await site.start()
+        address = runner.addresses[0]
+        yield int(address[1])
+    finally:
+        app[health.DRAINING].set()
+        await runner.cleanup()
+
+
+async def until_signal() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    log.info("stopping: running turns may finish, new ones are refused")

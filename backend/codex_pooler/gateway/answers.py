@@ -1,0 +1,89 @@
+"""What a client is told when no account could serve its turn.  Accounts are counted by reason, never named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from codex_pooler.gateway.classify import Blame, Verdict
+from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.quota.blocks import RATE_LIMITED, USAGE_LIMITED
+from codex_pooler.routing.candidates import NoCandidate
+
+BUSY_SECONDS = 2
+LONGEST_WAIT = 30  # seconds a client is asked to wait for a burst to pass
+
+REASONS = {
+    "usage_limited": "reached their usage limit",
+    "rate_limited": "are briefly rate limited",
+    "login_refused": "were refused by ChatGPT",
+    "failing": "keep failing",
+    "busy": "are serving as many turns as they may",
+    "membership_disabled": "are disabled in this pool",
+    "paused": "are paused",
+    "disabled": "are disabled",
+    "pending": "were never signed in",
+    "reauth_required": "must sign in again",
+    "token_expired": "have an expired token",
+    "credentials_unreadable": "have credentials this installation's key cannot open",
+}
+
+
+def nobody(none: NoCandidate) -> Failure:
+    """Every account of the pool is out."""
+    now, excluded = time.time(), none.excluded
+    told = describe(excluded)
+    extra = {"excluded": excluded}
+    if excluded.get("busy"):
+        message = f"every account of this pool is busy ({told}); try again in a moment"
+        return Failure(429, "accounts_busy", message, "rate_limit_error", BUSY_SECONDS, extra)
+    if excluded.get(RATE_LIMITED) and none.retry_at:
+        wait = min(max(1, round(none.retry_at - now)), LONGEST_WAIT)
+        message = f"no account of this pool is free ({told}); try again in {wait} seconds"
+        return Failure(429, "rate_limit_exceeded", message, "rate_limit_error", wait, extra)
+    if excluded.get(USAGE_LIMITED) and none.retry_at:
+        return usage_limit(none.retry_at, excluded)
+    if not excluded:
+        message = "this pool has no accounts; an operator can add one in the console under Upstreams"
+    else:
+        message = f"no account of this pool can serve ({told}); an operator can see why in the console under Upstreams"
+    return Failure(503, "no_eligible_backend", message, extra=extra)
+
+
+def usage_limit(resets_at: float, excluded: Mapping[str, int]) -> Failure:
+    """The whole pool is exhausted: the one refusal that Codex shows with its reset time instead of retrying."""
+    seconds = max(1, round(resets_at - time.time()))
+    return Failure(
+        429,
+        "usage_limit_reached",
+        f"The usage limit of this pool has been reached ({describe(excluded)}).",
+        "usage_limit_reached",
+        seconds,
+        {"resets_at": round(resets_at), "resets_in_seconds": seconds, "excluded": dict(excluded)},
+    )
+
+
+def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:
+    """The failure of the last attempt: the backend's own words when the request is at fault, else ours."""
+    if ending.kind == "http_error" and not verdict.move and ending.head:
+        kind = "invalid_request_error" if ending.head.status < 500 else "server_error"
+        return Failure(ending.head.status, verdict.code, "the backend refused the request", kind, verbatim=ending.body)
+    if ending.kind == "failed" and not verdict.move and ending.terminal and ending.terminal.error:
+        message = ending.terminal.error.message or "the backend could not complete the response"
+        return Failure(400, verdict.code, message, "invalid_request_error")
+    told = "one account was tried" if tried == 1 else f"{tried} accounts were tried"
+    if verdict.code in ("server_is_overloaded", "slow_down", "overloaded_error"):
+        return Failure(503, "server_is_overloaded", f"the backend is overloaded ({told}); try again shortly")
+    if verdict.blame is Blame.RATE:
+        wait = min(max(1, round(verdict.block_seconds)), LONGEST_WAIT)
+        message = f"the backend limits requests ({told}); try again in {wait} seconds"
+        return Failure(429, "rate_limit_exceeded", message, "rate_limit_error", wait)
+    if verdict.code == "upstream_model_unavailable" or verdict.code.startswith("model_not"):
+        message = f"no account of this pool can use this model ({told})"
+        return Failure(400, "model_not_available", message, "invalid_request_error")
+    return Failure(502, "upstream_request_failed", f"the backend did not answer the turn: {verdict.code} ({told})")
+
+
+def describe(excluded: Mapping[str, int]) -> str:
+    """For people: ``2 reached their usage limit, 1 are paused``."""
+    return ", ".join(f"{count} {REASONS.get(reason, reason)}" for reason, count in sorted(excluded.items())) or "none"

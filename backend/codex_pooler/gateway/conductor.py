@@ -1,0 +1,257 @@
+"""One model turn from admission to settlement: the only loop in the product that tries accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
+from codex_pooler.gateway import answers
+from codex_pooler.gateway.classify import Blame, Verdict, classify
+from codex_pooler.gateway.drain import drain
+from codex_pooler.gateway.house import House, moment
+from codex_pooler.gateway.relay import Relay
+from codex_pooler.gateway.turn import Ending, Failure, Outcome, Sink, TurnRequest
+from codex_pooler.protocol.http1 import ProtocolError
+from codex_pooler.protocol.requests import without_account_bound_items
+from codex_pooler.quota import blocks
+from codex_pooler.routing.candidates import NoCandidate, choose
+from codex_pooler.snapshot.model import Account
+from codex_pooler.telemetry.metrics import ATTEMPTS, TURNS
+from codex_pooler.upstream.http_turn import HttpTurn, open_turn
+from codex_pooler.upstream.pool import ConnectFailed
+
+
+@dataclass(slots=True)
+class Course:
+    """What has happened to a turn so far; ``settle`` writes it down, once."""
+
+    turn: TurnRequest
+    sink: Sink
+    house: House
+    attempts: list[Tried] = field(default_factory=list)
+    excluded: Counter[str] = field(default_factory=Counter)
+    first_output_at: float | None = None
+    settled: bool = False
+
+    def settle(self, outcome: Outcome) -> None:
+        if self.settled:
+            return
+        self.settled = True
+        self.house.journal.end(self.turn.id, final_row(asked(self.turn), self._ended(outcome)))
+        self.house.metrics.count(TURNS, outcome.status)
+        for tried in self.attempts:
+            self.house.metrics.count(ATTEMPTS, tried.outcome)
+
+    def _ended(self, outcome: Outcome) -> Ended:
+        terminal, start = outcome.terminal, self.turn.admitted.monotonic
+        first = self.first_output_at
+        return Ended(
+            status=outcome.status,
+            http_status=outcome.http_status,
+            error_code=outcome.error_code,
+            duration_ms=_ms(moment().monotonic - start),
+            ttft_ms=_ms(first - start) if first else None,
+            usage=terminal.usage if terminal else None,
+            service_tier=terminal.service_tier if terminal else None,
+            response_bytes=self.sink.bytes_sent,
+            attempts=self.attempts,
+            excluded=self.excluded,
+        )
+
+
+async def run_turn(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
+    """Serve one model turn: try candidates until output is visible, then settle exactly once.
+
+    Returns how it ended; when ``failure`` is set and the sink has not begun, the caller owes the client an answer.
+    """
+    course = Course(turn, sink, house)
+    house.journal.begin(turn.id, begun_row(asked(turn)))
+    outcome = Outcome("cancelled", http_status=499, error_code="client_disconnected")
+    draining = False
+    try:
+        outcome = await _serve(course)
+    except StillDraining:
+        draining = True
+        raise asyncio.CancelledError from None
+    finally:
+        if not draining:
+            course.settle(outcome)
+    return outcome
+
+
+class StillDraining(Exception):
+    """The client left, and a drain now owns the turn's settlement."""
+
+
+async def _serve(course: Course) -> Outcome:
+    turn, house = course.turn, course.house
+    try:
+        choice = choose(turn.key.pool, turn.seed, house.known, moment())
+    except NoCandidate as none:
+        course.excluded.update(none.excluded)
+        return _rejected(answers.nobody(none))
+    course.excluded.update(choice.excluded)
+    body, stripped, verdict, ending = turn.body, False, None, None
+    candidates = list(choice.ranked[: turn.key.pool.max_attempts])
+    while candidates:
+        account = candidates.pop(0).account
+        ending, verdict = await _attempt(course, account, body)
+        if verdict.strip_reasoning and not stripped and not ending.committed:
+            stripped = True
+            if shorter := without_account_bound_items(body):
+                body = shorter
+                candidates.insert(0, choice.ranked[len(course.attempts) - 1])
+                continue
+        if ending.committed or not verdict.move:
+            break
+    assert ending is not None
+    assert verdict is not None
+    return _outcome(course, ending, verdict)
+
+
+async def _attempt(course: Course, account: Account, body: bytes) -> tuple[Ending, Verdict]:
+    """Send the turn to one account and follow it to its end, holding the account's lease meanwhile."""
+    house, loop = course.house, asyncio.get_running_loop()
+    started = moment().monotonic
+    turn = HttpTurn(body, course.turn.client_headers, course.turn.fields.model)
+    with ExitStack() as held:
+        held.enter_context(house.known.leases.hold(account.id))
+        house.known.health.begin_probe(account.id, started)
+        relay = Relay(course.sink, loop)
+        try:
+            ending = await _exchange(house, account, turn, relay, warm=True)
+            if relay.found_a_closed_connection:  # kept warm for too long: that says nothing about the account
+                relay = Relay(course.sink, loop)
+                ending = await _exchange(house, account, turn, relay, warm=False)
+        except asyncio.CancelledError:
+            if relay.ending.done():
+                _abandon(course, account, started)
+                raise
+            drain(house, relay, held.pop_all(), lambda ending: _settle_drained(course, account, ending, relay, started))
+            raise StillDraining from None
+    return ending, _conclude(course, account, ending, relay, started)
+
+
+async def _exchange(house: House, account: Account, turn: HttpTurn, relay: Relay, *, warm: bool) -> Ending:
+    try:
+        connection = await open_turn(house.backend, account, turn, relay, warm=warm)
+    except ConnectFailed as exc:
+        return Ending("unsent", reason=f"upstream_{exc.reason}_failed")
+    except ProtocolError:
+        return Ending("unsent", reason="unsendable_request")
+    except asyncio.CancelledError:
+        relay.client_left()
+        raise
+    relay.connection = connection
+    house.running.add(relay)
+    try:
+        return await relay.ending
+    except asyncio.CancelledError:
+        if not relay.committed:
+            relay.client_left()
+        raise
+    finally:
+        if relay.ending.done():
+            house.running.discard(relay)
+
+
+def _conclude(course: Course, account: Account, ending: Ending, relay: Relay, started: float) -> Verdict:
+    """Remember what the ending says about the account, and the attempt in the turn's log."""
+    verdict = classify(ending)
+    _learn(course.house, account, ending, verdict)
+    course.first_output_at = relay.first_output_at or course.first_output_at
+    moves_on = verdict.move and not ending.committed
+    outcome = "served" if not verdict.code else "failed_over" if moves_on else "failed"
+    course.attempts.append(_tried(course, account, started, outcome, ending.status, verdict.code or None))
+    return verdict
+
+
+def _learn(house: House, account: Account, ending: Ending, verdict: Verdict) -> None:
+    known, now = house.known, moment()
+    if not verdict.code:
+        known.health.succeeded(account.id)
+        known.blocks.lift(account.id)
+        return
+    if verdict.blame is Blame.HEALTH:
+        known.health.failed(account.id, verdict.code, now.monotonic)
+        return
+    known.health.probe_ended(account.id)
+    if reason := BLOCKS.get(verdict.blame):
+        known.blocks.put(account.id, reason, now.wall, resets_at=verdict.resets_at, otherwise=verdict.block_seconds)
+
+
+BLOCKS = {Blame.USAGE: blocks.USAGE_LIMITED, Blame.RATE: blocks.RATE_LIMITED, Blame.LOGIN: blocks.LOGIN_REFUSED}
+
+
+def _abandon(course: Course, account: Account, started: float) -> None:
+    """The client left before anything was visible: the attempt is over and says nothing about the account."""
+    course.house.known.health.probe_ended(account.id)
+    course.attempts.append(_tried(course, account, started, "cancelled", None, "client_disconnected"))
+
+
+def _settle_drained(course: Course, account: Account, ending: Ending, relay: Relay, started: float) -> None:
+    """The client left in the middle, and the backend was read to its end for the usage."""
+    course.first_output_at = relay.first_output_at
+    verdict = classify(ending)
+    _learn(course.house, account, ending, verdict)
+    course.attempts.append(_tried(course, account, started, "cancelled", ending.status, "client_disconnected"))
+    course.settle(Outcome("cancelled", None, 499, "client_disconnected", ending.terminal))
+
+
+def _outcome(course: Course, ending: Ending, verdict: Verdict) -> Outcome:
+    if not verdict.code:
+        return Outcome("succeeded", None, 200, None, ending.terminal)
+    if ending.kind == "client_gone":
+        return Outcome("cancelled", None, 499, verdict.code, ending.terminal)
+    if ending.committed:
+        return Outcome("failed", None, 200, verdict.code, ending.terminal)
+    failure = _failure(course, ending, verdict)
+    rejected = not verdict.move and failure.status < 500
+    return Outcome("rejected" if rejected else "failed", failure, failure.status, verdict.code, ending.terminal)
+
+
+def _failure(course: Course, ending: Ending, verdict: Verdict) -> Failure:
+    """Nothing was visible and no account is left: a pool that is exhausted by now says so truthfully."""
+    if verdict.move and verdict.blame is not Blame.NOBODY:
+        try:
+            choose(course.turn.key.pool, course.turn.seed, course.house.known, moment())
+        except NoCandidate as none:
+            return answers.nobody(none)
+    return answers.last_of(ending, verdict, len(course.attempts))
+
+
+def _rejected(failure: Failure) -> Outcome:
+    return Outcome("rejected", failure, failure.status, failure.code)
+
+
+def _tried(
+    course: Course, account: Account, started: float, outcome: str, status: int | None, code: str | None
+) -> Tried:
+    begun = _ms(started - course.turn.admitted.monotonic)
+    return Tried(account.id, account.label, begun, _ms(moment().monotonic - started), outcome, status, code)
+
+
+def asked(turn: TurnRequest) -> Asked:
+    """The turn as the log knows it."""
+    return Asked(
+        id=turn.id,
+        admitted_at=turn.admitted.wall,
+        pool_id=turn.key.pool.id,
+        pool_name=turn.key.pool.name,
+        api_key_id=turn.key.id,
+        api_key_name=turn.key.name,
+        route=turn.route,
+        transport=turn.transport,
+        client=turn.client,
+        model=turn.fields.model,
+        effort=turn.fields.effort,
+        service_tier=turn.fields.service_tier,
+        request_bytes=len(turn.body),
+    )
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))

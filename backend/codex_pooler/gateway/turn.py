@@ -1,0 +1,125 @@
+"""The data of one model turn: what was asked, how an attempt ended, and what the client is told when all failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from codex_pooler.protocol.events import Terminal
+from codex_pooler.protocol.http1 import ResponseHead
+from codex_pooler.protocol.requests import RoutedFields
+from codex_pooler.routing.candidates import Moment
+from codex_pooler.snapshot.model import Key
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """One turn as a client asked for it.  ``seed`` names its session to routing and is never stored."""
+
+    id: str
+    key: Key
+    body: bytes = field(repr=False)
+    fields: RoutedFields = field(repr=False)
+    client_headers: Mapping[str, str] = field(repr=False)
+    seed: str = field(repr=False)
+    route: str
+    transport: str
+    client: str | None
+    admitted: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one attempt ended.
+
+    ``kind``: ``completed``, ``incomplete`` or ``failed`` (a terminal event said so), ``http_error`` (a status other
+    than 200, with its body), ``not_a_stream``, ``truncated``, ``lost``, ``timeout``, ``unsent``, ``client_gone``.
+    ``committed`` is true once output reached the client: nothing may be tried again then.
+    """
+
+    kind: str
+    committed: bool = False
+    head: ResponseHead | None = None
+    body: bytes = field(default=b"", repr=False)
+    terminal: Terminal | None = None
+    reason: str = ""
+
+    @property
+    def status(self) -> int | None:
+        return self.head.status if self.head else None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a client is told: an HTTP status and an error in the shape every surface can translate."""
+
+    status: int
+    code: str
+    message: str
+    kind: str = "server_error"
+    retry_after: int | None = None  # seconds
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    verbatim: bytes | None = field(default=None, repr=False)  # the backend's own body, passed through as it came
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the turn ended.  ``status``: ``succeeded``, ``failed``, ``rejected`` or ``cancelled``."""
+
+    status: str
+    failure: Failure | None = None
+    http_status: int = 200
+    error_code: str | None = None
+    terminal: Terminal | None = None
+
+
+class Sink(Protocol):
+    """Where a turn's answer goes.  Calls are synchronous and never raise; a client that left is ``gone``."""
+
+    @property
+    def begun(self) -> bool:
+        """True once a response head was sent: a failure can then only be told inside the body."""
+        ...
+
+    @property
+    def gone(self) -> bool: ...
+
+    @property
+    def takes_raw(self) -> bool:
+        """True when already chunk-framed bytes may be passed with ``raw``."""
+        ...
+
+    @property
+    def congested(self) -> bool:
+        """True when more is buffered for the client than should be."""
+        ...
+
+    @property
+    def bytes_sent(self) -> int: ...
+
+    def begin(self, head: ResponseHead | None) -> None:
+        """Send the response head; ``head`` is the backend's, None when only a keepalive is due."""
+        ...
+
+    def payload(self, data: bytes) -> None: ...
+
+    def raw(self, data: bytes) -> None: ...
+
+    def keepalive(self) -> None: ...
+
+    def finish(self, *, terminated: bool) -> None:
+        """The answer is complete; ``terminated`` when ``raw`` already carried the last chunk."""
+        ...
+
+    def fail(self, failure: Failure, response_id: str | None) -> None:
+        """Tell a failure after ``begin``."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the client off: the answer broke in the middle."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until the client has taken what is buffered."""
+        ...

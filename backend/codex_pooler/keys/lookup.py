@@ -1,0 +1,46 @@
+"""Recognises a Pool API key in a request's headers, in constant time and without the database."""
+
+from __future__ import annotations
+
+import time
+
+from codex_pooler.snapshot.model import Key, Snapshot
+from codex_pooler.storage.keyring import Keyring
+
+PREFIX = "sk-cxp-"
+LONGEST = 128
+
+
+class KeyRefused(Exception):
+    """The request carries no key that may be used.  ``code`` is stable, ``message`` says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+MISSING = (
+    "api_key_missing",
+    "send a Pool API key as 'Authorization: Bearer sk-cxp-…'; keys are issued in the console under API keys",
+)
+STATES = {
+    "paused": ("api_key_paused", "this Pool API key is paused; an operator can resume it in the console"),
+    "revoked": ("api_key_revoked", "this Pool API key was revoked; ask an operator for a new one"),
+}
+
+
+def authenticate(authorization: str | None, snapshot: Snapshot, keyring: Keyring) -> Key:
+    """The key of an ``Authorization`` header.  Raises KeyRefused."""
+    scheme, _, token = (authorization or "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token.startswith(PREFIX) or len(token) > LONGEST or not token.isascii():
+        raise KeyRefused(*MISSING)
+    # the digest is keyed, so a dictionary look-up by it tells an attacker nothing through timing
+    key = snapshot.keys.get(keyring.digest("api_key", token))
+    if key is None or key.pool.status != "active":
+        raise KeyRefused(*MISSING)
+    if refusal := STATES.get(key.status):
+        raise KeyRefused(*refusal)
+    if key.expires_at is not None and key.expires_at <= time.time():
+        raise KeyRefused("api_key_expired", "this Pool API key has expired; ask an operator to extend or replace it")
+    return key

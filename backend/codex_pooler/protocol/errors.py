@@ -1,0 +1,73 @@
+"""Error bodies: reading those of the backend, writing ours in the shape its clients parse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from codex_pooler.protocol.events import ErrorBody
+
+
+class _Envelope(msgspec.Struct):
+    error: ErrorBody | str | None = None
+    detail: Any = None
+    code: str | int | None = None
+    message: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Envelope)
+
+
+class UpstreamError(msgspec.Struct, frozen=True):
+    """What an error says, whatever its shape.  ``code`` falls back to the type; empty when there is neither."""
+
+    code: str = ""
+    type: str = ""
+    message: str = ""
+    resets_at: float | None = None
+    resets_in_seconds: float | None = None
+    is_json: bool = True
+
+
+def read_error(body: bytes) -> UpstreamError:
+    """Decode an HTTP error body: ``{"error":{…}}``, ``{"error":"…"}``, ``{"detail":…}``, or no JSON at all."""
+    try:
+        envelope = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return UpstreamError(is_json=False)
+    if isinstance(envelope.error, ErrorBody):
+        return from_body(envelope.error)
+    detail = envelope.detail if isinstance(envelope.detail, dict) else {}
+    return UpstreamError(
+        code=str(detail.get("code") or envelope.code or ""),
+        message=str(envelope.error or envelope.message or detail.get("message") or envelope.detail or ""),
+    )
+
+
+def from_body(error: ErrorBody) -> UpstreamError:
+    return UpstreamError(
+        code=str(error.code or error.type or ""),
+        type=error.type or "",
+        message=error.message or "",
+        resets_at=error.resets_at,
+        resets_in_seconds=error.resets_in_seconds,
+    )
+
+
+def error_body(code: str, message: str, *, kind: str = "invalid_request_error", **extra: Any) -> bytes:
+    """``{"error":{"message","type","code","param",…}}``."""
+    return orjson.dumps({"error": {"message": message, "type": kind, "code": code, "param": None, **extra}})
+
+
+def failed_event(code: str, message: str, response_id: str | None) -> bytes:
+    """A ``response.failed`` event, for a stream whose head has already gone out."""
+    response = {
+        "id": response_id,
+        "object": "response",
+        "status": "failed",
+        "error": {"code": code, "message": message},
+    }
+    data = orjson.dumps({"type": "response.failed", "response": response})
+    return b"event: response.failed\ndata: " + data + b"\n\n"

@@ -1,0 +1,215 @@
+"""HTTP/1.1 as a client reads it (RFC 9112): a strict, incremental response head parser and exact body framing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_HEAD_BYTES = 128 * 1024
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\Z")
+HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\Z")
+CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[^\r\n]*)?\Z")
+NOTHING: tuple[bytes, ...] = ()
+
+
+class ProtocolError(Exception):
+    """The peer does not speak HTTP/1.1 as it should; the connection cannot be used further."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """Status and headers; names are lower-case, in the order they came."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    keep_alive: bool
+
+    def get(self, name: str) -> str | None:
+        """The first header of this (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+class HeadParser:
+    """Collects bytes until the head is complete; interim 1xx heads are passed over."""
+
+    __slots__ = ("_buffer", "rest")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self.rest = b""
+
+    def feed(self, data: bytes) -> ResponseHead | None:
+        """The head once it is whole; ``rest`` then holds the first bytes of the body.  Raises ProtocolError."""
+        self._buffer += data
+        while True:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
+                raise ProtocolError("response head too large")
+            if end < 0:
+                return None
+            head = parse_head(self._buffer[:end])
+            self._buffer = self._buffer[end + 4 :]
+            if head.status >= 200 or head.status == 101:
+                self.rest, self._buffer = self._buffer, b""
+                return head
+
+
+def parse_head(raw: bytes) -> ResponseHead:
+    """A head without its blank line.  Raises ProtocolError for anything RFC 9112 does not allow."""
+    line, *fields = raw.split(b"\r\n")
+    if not (match := STATUS_LINE.match(line)):
+        raise ProtocolError("malformed status line")
+    headers = tuple(_header(field) for field in fields)
+    tokens = {t.strip().lower() for name, value in headers if name == "connection" for t in value.split(",")}
+    keep_alive = "close" not in tokens if match[1] == b"1" else "keep-alive" in tokens
+    return ResponseHead(int(match[2]), headers, keep_alive)
+
+
+def _header(field: bytes) -> tuple[str, str]:
+    name, colon, value = field.partition(b":")
+    value = value.strip(b"\t ")
+    if not colon or not HEADER_NAME.match(name) or not HEADER_VALUE.match(value):
+        raise ProtocolError("malformed header")
+    return name.decode("ascii").lower(), value.decode("latin-1")
+
+
+class ChunkedBody:
+    """Follows chunked framing.  ``at_boundary`` is true between chunks, ``excess`` counts bytes after the end."""
+
+    __slots__ = ("_left", "_partial", "_trailers", "complete", "excess")
+
+    chunked = True
+
+    def __init__(self) -> None:
+        self._left = 0  # bytes of the current chunk still to come, its CRLF included
+        self._partial = b""
+        self._trailers = False
+        self.complete = False
+        self.excess = 0
+
+    @property
+    def at_boundary(self) -> bool:
+        return not self._left and not self._partial and not self._trailers
+
+    def feed(self, data: bytes) -> Sequence[bytes]:
+        """The payload pieces in ``data``.  Raises ProtocolError on broken framing."""
+        if not self._left and not self._partial:
+            end = data.find(b"\r\n")
+            if end > 0 and (size := _chunk_size(data[:end])) and end + size + 4 == len(data) and data.endswith(b"\r\n"):
+                return (data[end + 2 : -2],)  # the usual case: exactly one whole chunk
+        return self._feed_slowly(data)
+
+    def _feed_slowly(self, data: bytes) -> Sequence[bytes]:
+        pieces: list[bytes] = []
+        data, self._partial, position = self._partial + data, b"", 0
+        while position < len(data) and not self.complete:
+            if self._left:
+                position = self._take_payload(data, position, pieces)
+                continue
+            end = data.find(b"\r\n", position)
+            if end < 0 or self._trailers:
+                position = self._take_line(data, position, end)
+                continue
+            size = _chunk_size(data[position:end])
+            position = end + 2
+            self._left, self._trailers = (size + 2, False) if size else (0, True)
+        if self.complete:
+            self.excess = len(data) - position
+        return pieces
+
+    def _take_payload(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        have = min(len(data) - position, self._left)
+        payload = max(0, min(have, self._left - 2))
+        if payload:
+            pieces.append(data[position : position + payload])
+        ending = data[position + payload : position + have]
+        expected = b"\r\n"[2 - min(self._left, 2) :]  # its first half may have come with the last bytes
+        if ending and not expected.startswith(ending):
+            raise ProtocolError("a chunk does not end where its size says")
+        self._left -= have
+        return position + have
+
+    def _take_line(self, data: bytes, position: int, end: int) -> int:
+        """An incomplete line is kept for later; in the trailer section an empty line is the end."""
+        if end < 0:
+            self._partial = data[position:]
+            if len(self._partial) > 4096:
+                raise ProtocolError("a chunk size or trailer line is too long")
+            return len(data)
+        self.complete = end == position
+        return end + 2
+
+
+class LengthBody:
+    """A body of a known number of bytes."""
+
+    __slots__ = ("_left", "complete", "excess")
+
+    chunked = False
+    at_boundary = True
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.complete = length == 0
+        self.excess = 0
+
+    def feed(self, data: bytes) -> Sequence[bytes]:
+        take = min(len(data), self._left)
+        self._left -= take
+        self.complete = self._left == 0
+        self.excess = len(data) - take
+        return (data[:take],) if take else NOTHING
+
+
+class CloseBody:
+    """A body that ends when the peer closes the connection."""
+
+    __slots__ = ()
+
+    chunked = False
+    at_boundary = True
+    complete = False
+    excess = 0
+
+    def feed(self, data: bytes) -> Sequence[bytes]:
+        return (data,)
+
+
+Body = ChunkedBody | LengthBody | CloseBody
+
+
+def body_of(head: ResponseHead) -> Body:
+    """How the body after this head is framed (RFC 9112, section 6.3).  Raises ProtocolError when it is ambiguous."""
+    if head.status in (204, 304):
+        return LengthBody(0)
+    codings = [value.strip().lower() for name, value in head.headers if name == "transfer-encoding"]
+    lengths = {value for name, value in head.headers if name == "content-length"}
+    if codings:
+        if codings != ["chunked"] or lengths:
+            raise ProtocolError("ambiguous body framing")
+        return ChunkedBody()
+    if not lengths:
+        return CloseBody()
+    length = lengths.pop()
+    if lengths or not length.isdigit() or len(length) > 15:
+        raise ProtocolError("ambiguous body length")
+    return LengthBody(int(length))
+
+
+def _chunk_size(line: bytes) -> int:
+    if not (match := CHUNK_SIZE.match(line)):
+        raise ProtocolError("malformed chunk size")
+    return int(match[1], 16)
+
+
+def request_head(method: str, target: str, headers: Sequence[tuple[str, str]], length: int) -> bytes:
+    """A request head.  Raises ProtocolError when a value could break out of its line."""
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append(f"content-length: {length}\r\n\r\n")
+    head = "\r\n".join(lines).encode("latin-1")
+    if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b"\0" in head:
+        raise ProtocolError("a header value contains a line break")
+    return head

@@ -1,0 +1,91 @@
+"""The body of a turn: reading the few fields that routing needs, and the rewrites that the backend demands.
+
+Bodies are forwarded as they came; ``rewritten`` decodes the top level only and keeps every other value's bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class BadRequest(Exception):
+    """The client's body cannot be a turn.  ``param`` names the member at fault."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.param = message, param
+
+
+class _Reasoning(msgspec.Struct):
+    effort: Any = None
+
+
+class RoutedFields(msgspec.Struct):
+    """What routing, policy and the log need from a Responses request."""
+
+    model: str
+    stream: bool | None = None
+    prompt_cache_key: str | None = None
+    service_tier: str | None = None
+    reasoning: _Reasoning | None = None
+
+    @property
+    def effort(self) -> str | None:
+        effort = self.reasoning.effort if self.reasoning else None
+        return effort if isinstance(effort, str) else None
+
+
+class _Item(msgspec.Struct):
+    type: str | None = None
+
+
+_fields = msgspec.json.Decoder(RoutedFields)
+_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_item = msgspec.json.Decoder(_Item)
+ACCOUNT_BOUND_ITEMS = frozenset({"reasoning"})
+
+
+def read_fields(body: bytes) -> RoutedFields:
+    """Raises BadRequest when the body is not a JSON object with a ``model``."""
+    try:
+        return _fields.decode(body)
+    except msgspec.ValidationError as exc:
+        raise BadRequest(_explain(exc), _param(exc)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("the body is not valid JSON") from None
+
+
+def rewritten(body: bytes, **members: Any) -> bytes:
+    """The body with these top-level members set; everything else keeps its bytes."""
+    fields: dict[str, Any] = dict(_top_level.decode(body))
+    fields.update(members)
+    return msgspec.json.encode(fields)
+
+
+def without_account_bound_items(body: bytes) -> bytes | None:
+    """The body without reasoning items, whose encrypted content only one account can read; None when it has none."""
+    fields = _top_level.decode(body)
+    try:
+        items = _items.decode(fields["input"])
+        kept = [item for item in items if _item.decode(item).type not in ACCOUNT_BOUND_ITEMS]
+    except (KeyError, msgspec.DecodeError):
+        return None
+    return rewritten(body, input=kept) if len(kept) < len(items) else None
+
+
+def _param(exc: msgspec.ValidationError) -> str | None:
+    """msgspec ends its messages with ``- at `$.path```; a missing member is named in the text."""
+    text = str(exc)
+    if "`$." in text:
+        return text.rsplit("`$.", 1)[1].rstrip("`")
+    return "model" if "`model`" in text else None
+
+
+def _explain(exc: msgspec.ValidationError) -> str:
+    param = _param(exc)
+    if param == "model" and "missing" in str(exc):
+        return "name the model to use in the member 'model'"
+    return f"the member '{param}' has the wrong type" if param else "the body must be a JSON object"

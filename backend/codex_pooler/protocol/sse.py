@@ -1,0 +1,116 @@
+"""Server-sent events found in bytes that are cut anywhere (WHATWG HTML, section 9.2): LF, CRLF and CR, comments,
+multi-line data.  Nothing is rewritten; whoever relays the bytes relays them as they came."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+# "event: response." is how the backend begins a block; such a block is terminal only with one of these endings
+BACKEND_PREFIX = b"event: response."
+TERMINAL_TYPES = frozenset({"response.completed", "response.failed", "response.incomplete", "response.done", "error"})
+TERMINAL_PREFIXES = tuple(b"event: " + name.encode() + b"\n" for name in sorted(TERMINAL_TYPES))
+SKIP_AFTER = 4096  # bytes of an unfinished block that are enough to know its type
+
+
+class SseEvent(NamedTuple):
+    """One complete event: its type (``event:`` line, else the JSON's ``type``) and its data lines, joined."""
+
+    type: str
+    data: bytes
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+class EventScanner:
+    """Feed it payload bytes, get the events that were completed by them.
+
+    With ``only_terminal`` set it reports terminal events alone and forgets the others while they pass, so its
+    memory does not grow with the stream or with an event's size.
+    """
+
+    __slots__ = ("_after_cr", "_buffer", "_skipping", "only_terminal")
+
+    def __init__(self, *, only_terminal: bool = False) -> None:
+        self.only_terminal = only_terminal
+        self._buffer = b""
+        self._skipping = False
+        self._after_cr = False
+
+    @property
+    def at_boundary(self) -> bool:
+        """True between events: here, and only here, something may be inserted."""
+        return not self._buffer and not self._skipping
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        if self._after_cr or b"\r" in data:
+            data = self._with_line_feeds(data)
+        end = data.find(b"\n\n")
+        if end >= 0 and end == len(data) - 2 and not self._buffer and not self._skipping:
+            return self._parsed((data,))  # the usual case: one whole event
+        *blocks, rest = (self._buffer + data).split(b"\n\n")
+        if self._skipping and blocks:
+            self._skipping = False
+            del blocks[0]
+        self._buffer = self._retained(rest)
+        return self._parsed(blocks)
+
+    def _parsed(self, blocks: list[bytes] | tuple[bytes, ...]) -> list[SseEvent]:
+        events = []
+        for block in blocks:
+            if self.only_terminal and block.startswith(BACKEND_PREFIX) and not block.startswith(TERMINAL_PREFIXES):
+                continue
+            event = parse_block(block)
+            if event and (event.type in TERMINAL_TYPES or not self.only_terminal):
+                events.append(event)
+        return events
+
+    def _retained(self, rest: bytes) -> bytes:
+        """What must be kept of an unfinished block: all of it, or only its end when its type does not matter."""
+        if self._skipping:
+            return rest[-1:]
+        if not self.only_terminal or len(rest) < SKIP_AFTER:
+            return rest
+        if rest.startswith(BACKEND_PREFIX) and not rest.startswith(TERMINAL_PREFIXES):
+            self._skipping = True
+            return rest[-1:]
+        return rest
+
+    def _with_line_feeds(self, data: bytes) -> bytes:
+        """Turn CRLF and CR into LF, also when the pair is cut in two."""
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def parse_block(block: bytes) -> SseEvent | None:
+    """One block without its closing blank line; None for comments and blocks without data."""
+    name, lines = "", []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value[1:] if value.startswith(b" ") else value
+        if field == b"data":
+            lines.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    if not lines:
+        return None
+    data = b"\n".join(lines)
+    return SseEvent(name or json_type(data), data)
+
+
+def json_type(data: bytes) -> str:
+    """The ``type`` member of a JSON object; empty when there is none or the text is not one."""
+    try:
+        return _typed.decode(data).type
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,142 @@
+"""Which accounts may serve a turn and in which order: pure decisions, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from codex_pooler.quota.blocks import Blocks
+from codex_pooler.routing.health import Health
+from codex_pooler.routing.leases import Leases
+from codex_pooler.snapshot.model import Member, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant on both clocks: unix seconds for what the backend names, monotonic for our own waits."""
+
+    wall: float
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about accounts beyond the snapshot."""
+
+    health: Health
+    blocks: Blocks
+    leases: Leases
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Members in the order they are tried, and how many accounts were left out for which reason."""
+
+    ranked: tuple[Member, ...]
+    excluded: dict[str, int]
+
+
+class NoCandidate(Exception):
+    """Nobody can serve.  ``excluded`` counts accounts by reason; ``retry_at`` (unix seconds) is when the first of
+    those that only have to wait may serve again, None when nobody is waiting."""
+
+    def __init__(self, excluded: dict[str, int], retry_at: float | None = None) -> None:
+        super().__init__(str(excluded))
+        self.excluded, self.retry_at = excluded, retry_at
+
+
+def choose(pool: Pool, seed: str, known: Known, moment: Moment) -> Choice:
+    """Rank those who may serve; turns with the same ``seed`` prefer the same account.  Raises NoCandidate."""
+    excluded: Counter[str] = Counter()
+    ready: list[Member] = []
+    for member in pool.members:
+        reason = unfit(member, moment) or refused(member, known, moment)
+        if reason:
+            excluded[reason] += 1
+        else:
+            ready.append(member)
+    if not ready:
+        ready = _least_bad(pool, known, moment)
+    if not ready:
+        raise NoCandidate(dict(excluded), _earliest_return(pool, known, moment))
+    return Choice(rank(ready, pool.strategy, seed, known, moment), dict(excluded))
+
+
+def unfit(member: Member, moment: Moment) -> str | None:
+    """Why configuration or credentials rule a member out, whatever happens at run time."""
+    account = member.account
+    if not member.enabled:
+        return "membership_disabled"
+    if account.state != "active":
+        return account.state
+    if not account.access_token:
+        return "credentials_unreadable"
+    if account.access_expires_at is not None and account.access_expires_at <= moment.wall:
+        return "token_expired"
+    return None
+
+
+def refused(member: Member, known: Known, moment: Moment) -> str | None:
+    """Why a fit member cannot serve right now."""
+    account_id = member.account.id
+    if block := known.blocks.current(account_id, moment.wall):
+        return block.reason
+    if known.health.excluded(account_id, moment.monotonic):
+        return "failing"
+    if known.leases.full(member):
+        return "busy"
+    return None
+
+
+def rank(members: Iterable[Member], strategy: str, seed: str, known: Known, moment: Moment) -> tuple[Member, ...]:
+    """Priority first, then the healthy before the demoted, then what the pool's strategy prefers."""
+    prefer = STRATEGIES[strategy]
+
+    def order(member: Member) -> tuple[int, bool, float]:
+        demoted = known.health.demoted(member.account.id, moment.monotonic)
+        return member.priority, demoted, prefer(seed, member)
+
+    return tuple(sorted(members, key=order))
+
+
+def draw(seed: str, member: Member) -> float:
+    """A number from 0 to 1 that is stable for this seed and account and moves nothing when members change."""
+    digest = hashlib.blake2b(member.account.id.bytes + seed.encode("utf-8", "replace"), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") + 0.5) / 2**64
+
+
+def weighted(seed: str, member: Member) -> float:
+    """Rendezvous hashing in proportion to weight; the lowest goes first."""
+    return -math.log(draw(seed, member)) / max(member.weight, 1e-9)
+
+
+def in_order(seed: str, member: Member) -> float:
+    """Always the same account until it is used up: the oldest first (ids sort by time)."""
+    return float(member.account.id.int)
+
+
+# name -> what goes first among equals; lower is earlier
+STRATEGIES: dict[str, Callable[[str, Member], float]] = {
+    "capacity_weighted": weighted,
+    "bridge_ring": draw,
+    "fill_first": in_order,
+}
+
+
+def _least_bad(pool: Pool, known: Known, moment: Moment) -> list[Member]:
+    """When everybody who could serve is failing, the one that may try soonest does: a pool never locks itself out."""
+    failing = [m for m in pool.members if not unfit(m, moment) and refused(m, known, moment) == "failing"]
+
+    def may_try_at(member: Member) -> float:
+        cell = known.health.cell(member.account.id)
+        return cell.open_until if cell else 0.0
+
+    return sorted(failing, key=may_try_at)[:1]
+
+
+def _earliest_return(pool: Pool, known: Known, moment: Moment) -> float | None:
+    blocks = [known.blocks.current(m.account.id, moment.wall) for m in pool.members if not unfit(m, moment)]
+    return min((block.until for block in blocks if block), default=None)

@@ -1,0 +1,99 @@
+"""Builds the snapshot from PostgreSQL, and holds the newest one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from codex_pooler.snapshot.model import Account, Key, Member, Pool, Snapshot
+from codex_pooler.storage import queries_snapshot as queries
+from codex_pooler.storage.database import UNAVAILABLE, Database
+from codex_pooler.storage.vault import SecretBox, SecretError
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 30.0
+
+
+class SnapshotHolder:
+    """``current`` is what turns are decided on; it survives the database."""
+
+    def __init__(self, database: Database, box: SecretBox) -> None:
+        self.current = Snapshot()
+        self._database, self._box = database, box
+        self._loading = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Read the configuration again.  Raises what the database raises; ``current`` then stays as it was."""
+        async with self._loading, self._database.session() as session:
+            pools = await session.fetch(queries.POOLS)
+            members = await session.fetch(queries.MEMBERS)
+            accounts = await session.fetch(queries.ACCOUNTS)
+            keys = await session.fetch(queries.KEYS)
+            self.current = build(pools, members, accounts, keys, self._box)
+
+    async def refresh_quietly(self) -> None:
+        """As ``refresh``; with the database away the last snapshot goes on serving."""
+        try:
+            await self.refresh()
+        except UNAVAILABLE as exc:
+            log.warning("configuration could not be read again (%s); going on with the last one", type(exc).__name__)
+
+    async def keep_fresh(self) -> None:
+        """The safety net under NOTIFY: read again every 30 s until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await self.refresh_quietly()
+
+
+def build(pools: list[Any], members: list[Any], accounts: list[Any], keys: list[Any], box: SecretBox) -> Snapshot:
+    """Rows in, immutable value out."""
+    by_id = {row.id: _account(row, box) for row in accounts}
+    by_pool: dict[UUID, list[Member]] = defaultdict(list)
+    for row in members:
+        by_pool[row.pool_id].append(
+            Member(by_id[row.account_id], row.enabled, row.priority, row.weight, row.max_concurrency)
+        )
+    built = {
+        row.id: Pool(row.id, row.name, row.status, row.strategy, row.max_attempts, tuple(by_pool[row.id]))
+        for row in pools
+    }
+    return Snapshot(MappingProxyType(built), MappingProxyType({row.digest: _key(row, built) for row in keys}))
+
+
+def _account(row: Any, box: SecretBox) -> Account:
+    return Account(
+        id=row.id,
+        label=row.label,
+        state=row.state,
+        chatgpt_account_id=row.chatgpt_account_id,
+        access_token=_open(row, box),
+        access_expires_at=_unix(row.access_expires_at),
+        residency=row.residency,
+        plan_type=row.plan_type,
+        max_concurrency=row.max_concurrency,
+    )
+
+
+def _open(row: Any, box: SecretBox) -> str:
+    if row.sealed is None:
+        return ""
+    try:
+        return box.open(bytes(row.sealed), f"account_secrets:{row.id}:access").decode()
+    except SecretError as exc:
+        log.error("the access token of account %s cannot be opened: %s", row.id, exc)
+        return ""
+
+
+def _key(row: Any, pools: dict[UUID, Pool]) -> Key:
+    models = None if row.allowed_models is None else frozenset(row.allowed_models)
+    return Key(row.id, row.name, pools[row.pool_id], row.status, _unix(row.expires_at), models)
+
+
+def _unix(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None

@@ -1,0 +1,64 @@
+"""The immutable picture of configuration that a turn is decided on.  Secrets in it never show in a repr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One ChatGPT login.  ``access_token`` is empty when it could not be opened or there is none."""
+
+    id: UUID
+    label: str
+    state: str
+    chatgpt_account_id: str
+    access_token: str = field(repr=False)
+    access_expires_at: float | None = None  # unix seconds
+    residency: str | None = None
+    plan_type: str | None = None
+    max_concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account's place in one pool.  A lower ``priority`` goes first."""
+
+    account: Account
+    enabled: bool = True
+    priority: int = 0
+    weight: float = 1.0
+    max_concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    id: UUID
+    name: str
+    status: str
+    strategy: str
+    max_attempts: int
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A Pool API key as its holder's requests see it."""
+
+    id: UUID
+    name: str
+    pool: Pool
+    status: str
+    expires_at: float | None = None  # unix seconds
+    allowed_models: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """``keys`` is indexed by the keyed digest of the whole key."""
+
+    pools: Mapping[UUID, Pool] = field(default_factory=lambda: MappingProxyType({}))
+    keys: Mapping[bytes, Key] = field(default_factory=lambda: MappingProxyType({}))

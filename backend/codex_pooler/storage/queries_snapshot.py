@@ -1,0 +1,53 @@
+"""The four reads a snapshot is built from."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from codex_pooler.storage.query import Query
+from codex_pooler.storage.tables import account_secrets, accounts, api_keys, pool_accounts, pools
+
+CHANGED = "codex_pooler_config"  # the NOTIFY channel that says "read again"
+
+POOLS = Query(sa.select(pools.c.id, pools.c.name, pools.c.status, pools.c.strategy, pools.c.max_attempts))
+
+MEMBERS = Query(
+    sa.select(
+        pool_accounts.c.pool_id,
+        pool_accounts.c.account_id,
+        pool_accounts.c.enabled,
+        pool_accounts.c.priority,
+        pool_accounts.c.weight,
+        pool_accounts.c.max_concurrency,
+    ).order_by(pool_accounts.c.pool_id, pool_accounts.c.account_id)
+)
+
+ACCOUNTS = Query(
+    sa.select(
+        accounts.c.id,
+        accounts.c.label,
+        accounts.c.state,
+        accounts.c.chatgpt_account_id,
+        accounts.c.access_expires_at,
+        accounts.c.residency,
+        accounts.c.plan_type,
+        accounts.c.max_concurrency,
+        account_secrets.c.sealed,
+    ).select_from(
+        accounts.outerjoin(
+            account_secrets, sa.and_(account_secrets.c.account_id == accounts.c.id, account_secrets.c.kind == "access")
+        )
+    )
+)
+
+KEYS = Query(
+    sa.select(
+        api_keys.c.id,
+        api_keys.c.name,
+        api_keys.c.pool_id,
+        api_keys.c.digest,
+        api_keys.c.status,
+        api_keys.c.expires_at,
+        api_keys.c.allowed_models,
+    )
+)

@@ -1,0 +1,99 @@
+"""A model turn sent to the backend over HTTP, as the Codex CLI would send it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from codex_pooler.protocol.http1 import request_head
+from codex_pooler.upstream.connection import Receiver, UpstreamConnection
+from codex_pooler.upstream.pool import ConnectionPool
+
+CLIENT_VERSION = "0.169.0"
+ORIGINATOR = "codex_cli_rs"
+USER_AGENT = f"{ORIGINATOR}/{CLIENT_VERSION}"
+RESPONSES_PATH = "/backend-api/codex/responses"
+
+# What a Codex client says about its turn and the backend may know; everything else a client sends stays here.
+FORWARDED = (
+    "x-codex-turn-metadata",
+    "x-codex-window-id",
+    "x-codex-parent-thread-id",
+    "x-codex-installation-id",
+    "x-codex-turn-state",
+    "x-codex-beta-features",
+    "x-openai-subagent",
+    "x-openai-internal-codex-responses-lite",
+)
+MAX_FORWARDED_VALUE = 16 * 1024
+
+
+class Credential(Protocol):
+    """The part of an account that a request needs."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def chatgpt_account_id(self) -> str: ...
+
+    @property
+    def access_token(self) -> str: ...
+
+    @property
+    def residency(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTurn:
+    """What is sent: the JSON body as bytes, the client's headers (lower-case names), the routed model."""
+
+    body: bytes = field(repr=False)
+    client_headers: Mapping[str, str] = field(repr=False)
+    model: str
+
+
+def identity_headers(account: Credential) -> list[tuple[str, str]]:
+    """Who is asking, in the backend's terms."""
+    headers = [
+        ("authorization", f"Bearer {account.access_token}"),
+        ("originator", ORIGINATOR),
+        ("user-agent", USER_AGENT),
+        ("version", CLIENT_VERSION),
+    ]
+    if account.chatgpt_account_id and not account.chatgpt_account_id.startswith(("email_", "local_")):
+        headers.append(("chatgpt-account-id", account.chatgpt_account_id))
+    if account.residency and account.residency != "no_constraint":
+        headers.append(("x-openai-internal-codex-residency", account.residency))
+    return headers
+
+
+def turn_head(authority: str, path: str, account: Credential, turn: HttpTurn) -> bytes:
+    """The request head of a turn.  Raises ProtocolError when a forwarded value contains a line break."""
+    headers = [("host", authority), *identity_headers(account)]
+    headers += [("content-type", "application/json"), ("accept", "text/event-stream"), ("accept-encoding", "identity")]
+    headers += [
+        (name, value)
+        for name in FORWARDED
+        if (value := turn.client_headers.get(name)) and len(value) <= MAX_FORWARDED_VALUE
+    ]
+    if turn.model.isascii() and turn.model.isprintable() and len(turn.model) <= 128:
+        headers.append(("x-codex-routing-hint", f"model={turn.model}"))
+    return request_head("POST", path, headers, len(turn.body))
+
+
+async def open_turn(
+    pool: ConnectionPool, account: Credential, turn: HttpTurn, receiver: Receiver, *, warm: bool = True
+) -> UpstreamConnection:
+    """Send the turn; ``receiver`` hears the answer.  Raises ConnectFailed, ProtocolError.
+
+    With ``warm`` a connection kept from an earlier turn is used when there is one.
+    """
+    head = turn_head(pool.authority, pool.path_prefix + RESPONSES_PATH, account, turn)
+    connection = pool.take_idle(account.id) if warm else None
+    if connection is None:
+        connection = await pool.connect(account.id)
+    connection.send(head, turn.body, receiver)
+    return connection

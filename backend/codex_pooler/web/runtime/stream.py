@@ -1,0 +1,92 @@
+"""One HTTP response written by hand to its client's transport: head, chunks, end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+HIGH_WATER = 256 * 1024  # bytes buffered for a client before the backend is told to wait
+
+
+class ClientStream:
+    """Writes never block and never raise; after the client left they do nothing."""
+
+    __slots__ = ("_chunked", "_request", "_transport", "begun", "bytes_sent", "ended")
+
+    def __init__(self, request: web.Request) -> None:
+        assert request.transport is not None
+        self._request, self._transport = request, request.transport
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._chunked = request.version >= (1, 1)
+        self.begun = self.ended = False
+        self.bytes_sent = 0
+
+    @property
+    def chunked(self) -> bool:
+        return self._chunked
+
+    @property
+    def gone(self) -> bool:
+        return self._transport.is_closing()
+
+    @property
+    def congested(self) -> bool:
+        return not self.gone and self._transport.get_write_buffer_size() > HIGH_WATER
+
+    def begin(self, headers: Iterable[tuple[str, str]]) -> None:
+        """The head of a 200 response, once."""
+        if self.begun:
+            return
+        self.begun = True
+        lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers), "cache-control: no-cache"]
+        if self._chunked:
+            lines.append("transfer-encoding: chunked")
+        if not (self._chunked and self._request.keep_alive):
+            lines.append("connection: close")
+        self.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n")
+
+    def chunk(self, data: bytes) -> None:
+        if data:
+            self.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def finish(self, *, terminated: bool = False) -> None:
+        """``terminated``: the last chunk went out with ``write`` already."""
+        if not self.ended:
+            self.ended = True
+            if self._chunked and not terminated:
+                self.write(b"0\r\n\r\n")
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    async def drained(self) -> None:
+        await self._request.writer.drain()
+
+    def response(self) -> web.Response:
+        """What the handler returns when it has written everything itself."""
+        return Written(keep_alive=self.ended and self._chunked and bool(self._request.keep_alive))
+
+
+class Written(web.Response):
+    """Tells aiohttp that the response is on its way already."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._reusable = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+    @property
+    def keep_alive(self) -> bool:
+        return self._reusable
