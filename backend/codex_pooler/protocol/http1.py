@@ -116,6 +116,7 @@ class ChunkedBody:
             position = end + 2
             self._left, self._trailers = (size + 2, False) if size else (0, True)
         if self.complete:
+            self._trailers = False
             self.excess = len(data) - position
         return pieces
 

@@ -1,0 +1,49 @@
+"""Bodies are read for a few fields, rewritten only at the top level, and refused with the member's name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codex_pooler.protocol.requests import BadRequest, read_fields, rewritten, without_account_bound_items
+
+
+def test_the_routed_fields_are_read() -> None:
+    fields = read_fields(b'{"model":"m","stream":true,"reasoning":{"effort":"high","x":[1]},"input":[{"a":1}]}')
+    assert (fields.model, fields.stream, fields.effort) == ("m", True, "high")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"", None),
+        (b"[]", None),
+        (b'"x"', None),
+        (b"{", None),
+        (b"{}", "model"),
+        (b'{"model":1}', "model"),
+        (b'{"model":"m","stream":"yes"}', "stream"),
+        (b"\xff\xfe", None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_what_is_no_turn_is_refused_with_the_member_at_fault(body: bytes, param: str | None) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_fields(body)
+    assert caught.value.param == param
+
+
+def test_a_rewrite_keeps_the_bytes_of_everything_else() -> None:
+    body = b'{"model":"m","input":[{"n":1.0000000000000001,"u":"\\u00e9"}],"stream":false}'
+    assert b'"input":[{"n":1.0000000000000001,"u":"\\u00e9"}]' in rewritten(body, stream=True)
+    assert json.loads(rewritten(body, stream=True))["stream"] is True
+
+
+def test_reasoning_items_are_taken_out() -> None:
+    body = b'{"model":"m","input":[{"type":"reasoning","encrypted_content":"x"},{"type":"message","content":"hi"}]}'
+    shorter = without_account_bound_items(body)
+    assert shorter is not None
+    assert json.loads(shorter)["input"] == [{"type": "message", "content": "hi"}]
+    assert without_account_bound_items(b'{"model":"m","input":[{"type":"message"}]}') is None
+    assert without_account_bound_items(b'{"model":"m","input":"text"}') is None
