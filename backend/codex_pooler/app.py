@@ -37,7 +37,7 @@ from codex_pooler.telemetry.metrics import ROWS, Metrics
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.web import health, spa
 from codex_pooler.web.admin.app import admin_app
-from codex_pooler.web.admin.live import Broadcaster
+from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import CONTEXT, WebContext
 from codex_pooler.web.runtime import codex
 from codex_pooler.web.server import Runner
@@ -133,7 +133,9 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
 
         def rows_stored(count: int) -> None:
             metrics.count(ROWS, "turn", count)
-            broadcaster.publish("requests", "created", [])
+            broadcaster.count_finished(house.finished.elements())
+            broadcaster.publish(Change("requests", "created", pool_ids=tuple(house.finished)))
+            house.finished.clear()
 
         writer = LogWriter(database, spool, journal, rows_stored)
         await writer.make_partitions()

@@ -41,6 +41,7 @@ class Course:
             return
         self.settled = True
         self.house.journal.end(self.turn.id, final_row(asked(self.turn), self._ended(outcome)))
+        self.house.finished[self.turn.key.pool.id] += 1
         self.house.metrics.count(TURNS, outcome.status)
         for tried in self.attempts:
             self.house.metrics.count(ATTEMPTS, tried.outcome)

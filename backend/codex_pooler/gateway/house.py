@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.gateway.relay import Relay
@@ -27,6 +29,7 @@ class House:
     metrics: Metrics
     running: set[Relay] = field(default_factory=set)
     draining: set[asyncio.Task[None]] = field(default_factory=set)
+    finished: Counter[UUID] = field(default_factory=Counter)  # settled turns by pool, since somebody last looked
 
     async def pulse(self) -> None:
         """One timer for all attempts: keepalives, silence budgets, stale connections.  Runs until cancelled."""

@@ -1,0 +1,238 @@
+"""The ``codex-pooler`` command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import orjson
+
+from codex_pooler import __version__
+from codex_pooler.config import Config, ConfigError, load
+from codex_pooler.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from codex_pooler.storage.postgres_binaries import NoPostgres
+from codex_pooler.storage.vault import SecretError
+from codex_pooler.telemetry import logs
+
+EXIT_FAILED, EXIT_USAGE, EXIT_OWNER_EXISTS = 1, 2, 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    options = _parser().parse_args(arguments)
+    logs.set_up()
+    try:
+        return int(options.run(options, load()) or 0)
+    except (ConfigError, SecretError, NoPostgres, EmbeddedPostgresError) as exc:
+        print(f"codex-pooler: {exc}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="codex-pooler", description="One gateway for many Codex accounts.")
+    parser.add_argument("--version", action="version", version=f"codex-pooler {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace, Config], int | None], help: str) -> Any:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(run=run)
+        return added
+
+    command("serve", serve, "run the gateway, the admin API and the console")
+    command("migrate", migrate_database, "bring the database to this version's schema")
+    command("doctor", doctor, "check the installation and say what to do")
+    command("demo", demo, "serve against the built-in simulator, with pools, accounts, a key and traffic")
+    command("openapi", openapi, "print the admin API's OpenAPI document")
+
+    simulate = command("simulate", simulate_backend, "run the simulated ChatGPT backend")
+    simulate.add_argument("--host", default="127.0.0.1")
+    simulate.add_argument("--port", type=int, default=4100)
+    simulate.add_argument("--seed", type=int, default=1)
+    simulate.add_argument("--accounts", type=int, default=3)
+
+    bootstrap = command("bootstrap", create_owner, "create the first owner; exits with 3 when there is one")
+    bootstrap.add_argument("--email", required=True)
+    bootstrap.add_argument("--display-name")
+    bootstrap.add_argument("--password-stdin", action="store_true", required=True, help="read it from standard input")
+
+    token = commands.add_parser("token", help="operator access tokens").add_subparsers(required=True, metavar="ACTION")
+    create = token.add_parser("create", help="print a new operator access token and nothing else")
+    create.add_argument("--email", required=True, help="the operator it acts for")
+    create.add_argument("--label", required=True)
+    create.add_argument("--days", type=int, required=True, help="from 1 to 365")
+    create.add_argument("--scope", action="append", default=[], help="may be repeated; none: all of the operator's")
+    create.set_defaults(run=create_token)
+    return parser
+
+
+@contextmanager
+def postgres(config: Config) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
+    """The DSN: the configured server's, or that of the embedded one, started or attached to."""
+    if config.database_url:
+        yield config.database_url, None
+        return
+    server = EmbeddedPostgres(config.state_dir)
+    try:
+        yield server.start(), server
+    finally:
+        server.stop()
+
+
+def run_async(work: Coroutine[Any, Any, int]) -> int:
+    """On uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def serve(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.storage import migrate
+
+    with postgres(config) as (dsn, server):
+        migrate.upgrade(dsn)
+        return run_async(_serve(config, dsn, server))
+
+
+async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None) -> int:
+    from codex_pooler.app import listening, process, until_signal, web_app
+
+    async with process(config, dsn) as running, _supervised(server):
+        try:
+            async with listening(web_app(running), config.http_host, config.http_port):
+                _greet(config, running.context.bootstrap_token)
+                await until_signal()
+        except OSError as exc:
+            print(f"codex-pooler: cannot listen on {config.http_host}:{config.http_port}: {exc.strerror}. Stop what ")
+            print("uses the port, or set CODEX_POOLER_HTTP_PORT to another.")
+            return EXIT_FAILED
+    return 0
+
+
+@asynccontextmanager
+async def _supervised(server: EmbeddedPostgres | None) -> AsyncIterator[None]:
+    """Start the embedded server again should it die while the gateway runs."""
+
+    async def watch(owned: EmbeddedPostgres) -> None:
+        while True:
+            await asyncio.sleep(1)
+            owned.keep_running()
+
+    task = asyncio.create_task(watch(server), name="postgres-supervisor") if server else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _greet(config: Config, token: str | None) -> None:
+    print(f"Codex Pooler {__version__} is ready at {config.origin}", flush=True)
+    if token:
+        print(f"First run: open {config.origin} and create the owner with this bootstrap token: {token}", flush=True)
+
+
+def migrate_database(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.storage import migrate
+
+    with postgres(config) as (dsn, _):
+        migrate.upgrade(dsn)
+        print(f"the database is at revision {migrate.revisions(dsn)[0]}")
+    return 0
+
+
+def doctor(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.doctor import examine
+
+    return EXIT_FAILED if examine(config, print) else 0
+
+
+def demo(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.demo import run_demo
+
+    with postgres(config) as (dsn, server):
+        return run_async(run_demo(config, dsn, server))
+
+
+def openapi(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.web.admin.app import openapi as document
+
+    text = orjson.dumps(document(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
+    print(text)
+    return 0
+
+
+def simulate_backend(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.simulator.app import serve as serve_simulator
+
+    async def run() -> int:
+        await serve_simulator(options.host, options.port, seed=options.seed, accounts=options.accounts)
+        return 0
+
+    return run_async(run())
+
+
+def create_owner(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.operators.bootstrap import AlreadyBootstrapped
+    from codex_pooler.operators.commands import create_first_owner
+    from codex_pooler.operators.passwords import WeakPassword
+
+    password = sys.stdin.readline().rstrip("\r\n")
+
+    async def create(database: Any, keyring: Any) -> int:
+        try:
+            await create_first_owner(database, keyring, options.email, options.display_name, password)
+        except AlreadyBootstrapped:
+            print("codex-pooler: an owner exists already; sign in and add operators there", file=sys.stderr)
+            return EXIT_OWNER_EXISTS
+        except (WeakPassword, ValueError) as exc:
+            print(f"codex-pooler: {exc}", file=sys.stderr)
+            return EXIT_USAGE
+        print(f"created the owner {options.email}", file=sys.stderr)
+        return 0
+
+    return _with_database(config, create)
+
+
+def create_token(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.operators import commands
+
+    async def create(database: Any, keyring: Any) -> int:
+        try:
+            secret = await commands.create_token(
+                database, keyring, options.email, options.label, options.days, options.scope
+            )
+        except (LookupError, ValueError) as exc:
+            print(f"codex-pooler: {exc}", file=sys.stderr)
+            return EXIT_USAGE
+        print(secret)
+        return 0
+
+    return _with_database(config, create)
+
+
+def _with_database(config: Config, work: Callable[[Any, Any], Coroutine[Any, Any, int]]) -> int:
+    """Run against the database, which is started, or attached to, and migrated first."""
+    from codex_pooler.app import keyring_of
+    from codex_pooler.storage import migrate
+    from codex_pooler.storage.database import Database
+
+    async def run(dsn: str) -> int:
+        database = await Database.open(dsn, maxsize=2)
+        try:
+            return await work(database, keyring_of(config))
+        finally:
+            await database.close()
+
+    with postgres(config) as (dsn, _):
+        migrate.upgrade(dsn)
+        return run_async(run(dsn))
