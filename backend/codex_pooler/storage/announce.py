@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from codex_pooler.storage.database import Session
+from codex_pooler.storage.queries_snapshot import CHANGED
 from codex_pooler.storage.query import Query
 
-CONFIG_CHANNEL = "codex_pooler_config"
-ANNOUNCE = Query(sa.select(sa.func.pg_notify(CONFIG_CHANNEL, "").label("sent")))
+ANNOUNCE = Query(sa.select(sa.func.pg_notify(CHANGED, "").label("sent")))
 
 
 async def announce_config(session: Session) -> None:

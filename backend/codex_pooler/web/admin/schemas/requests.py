@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import fields, validate
 
 from codex_pooler.storage.tables import REQUEST_STATES
@@ -22,7 +24,7 @@ TRANSPORTS = ("http_sse", "http_json", "websocket")
 RANGES = ("1h", "6h", "24h", "7d", "30d")
 
 
-def _several(kind: fields.Field[object]) -> fields.List[object]:
+def _several(kind: fields.Field[Any]) -> fields.List[Any]:
     return fields.List(kind, validate=validate.Length(max=50))
 
 

@@ -1,0 +1,41 @@
+"""What an operator may do with an account in which state, and what state follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ACTIONS = ("pause", "reactivate", "rename", "assign", "delete")
+RESULT = {"pause": "paused", "reactivate": "active"}
+
+# Action -> the states it is possible in, and what to say elsewhere.  An action without a row is always possible.
+POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
+    "pause": (frozenset({"active", "reauth_required"}), "Only an account in service can be paused."),
+    "reactivate": (
+        frozenset({"paused", "disabled"}),
+        "Only a paused or disabled account can be reactivated; one that needs a new login gets it by import.",
+    ),
+}
+
+
+class AccountActionRefused(Exception):
+    """The account's state does not allow the action; the message says what would."""
+
+
+def refusals(state: str) -> dict[str, str | None]:
+    """For every action None when it is possible, else why not."""
+    return {action: _refusal(action, state) for action in ACTIONS}
+
+
+def after(action: str, state: str) -> str:
+    """The state an action leads to.  Raises AccountActionRefused."""
+    reason = _refusal(action, state)
+    if reason is not None:
+        raise AccountActionRefused(reason)
+    return RESULT[action]
+
+
+def _refusal(action: str, state: str) -> str | None:
+    if action not in POSSIBLE:
+        return None
+    states, reason = POSSIBLE[action]
+    return None if state in states else reason

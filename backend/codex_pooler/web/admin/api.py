@@ -1,0 +1,272 @@
+"""Declare an endpoint once: who may call it, what it takes, what it answers; the check and the document follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+from marshmallow import Schema, ValidationError, fields
+
+from codex_pooler.operators.access import Caller
+from codex_pooler.storage.announce import announce_config
+from codex_pooler.storage.database import Session
+from codex_pooler.web.admin.live import BROADCASTER, Change
+from codex_pooler.web.admin.problems import Problem, not_found, validation_problem
+from codex_pooler.web.context import CONTEXT, WebContext
+
+PUBLIC = "public"  # nobody is identified
+VISITOR = "visitor"  # whoever it is, known or not
+SIGNED_IN = "signed_in"  # any operator
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BODY_LIMIT_BYTES = 1024 * 1024
+JSON_TYPES = {"PATCH": ("application/json", "application/merge-patch+json")}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result that differs from the endpoint's usual status, or carries headers."""
+
+    body: Any
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request after every check: what a handler works with."""
+
+    request: web.Request
+    context: WebContext
+    anybody: Caller | None
+    ids: Mapping[str, UUID]
+    query: Mapping[str, Any]
+    body: Any
+
+    @property
+    def caller(self) -> Caller:
+        """The operator; only for endpoints that need one."""
+        if self.anybody is None:
+            raise Problem(401, "not_authenticated", "Sign in, or send an operator access token.")
+        return self.anybody
+
+    @property
+    def expected_version(self) -> int | None:
+        """The version in ``If-Match``; None when absent or ``*``.  Raises Problem 400 when it is something else."""
+        given = self.request.headers.get("If-Match", "*").strip()
+        if given == "*":
+            return None
+        number = given.strip('"')
+        if not number.isdecimal() or len(number) > 9:
+            raise Problem(400, "invalid_filter", 'Send If-Match as the version you read, such as "7", or *.')
+        return int(number)
+
+    def check_version(self, current: int) -> None:
+        """Raises Problem 412 when the caller edits something older than ``current``."""
+        if self.expected_version not in (None, current):
+            raise Problem(
+                412, "version_conflict", "Somebody changed this meanwhile. Load it again and repeat the change."
+            )
+
+    @asynccontextmanager
+    async def changing(self, topic: str, kind: str) -> AsyncIterator[Changing]:
+        """A transaction on configuration: other processes are told with it, this one before the answer goes out."""
+        async with self.context.database.transaction() as session:
+            changing = Changing(session)
+            yield changing
+            await announce_config(session)
+        await self.context.refresh_snapshot()
+        change = Change(topic, kind, tuple(changing.ids), tuple(changing.pool_ids))
+        self.request.app[BROADCASTER].publish(change)
+
+
+@dataclass
+class Changing:
+    """What is being changed, for those who watch."""
+
+    session: Session
+    ids: list[UUID] = field(default_factory=list)
+    pool_ids: list[UUID] = field(default_factory=list)
+
+    def touched(self, identity: UUID, pools: Iterable[UUID] = ()) -> None:
+        self.ids.append(identity)
+        self.pool_ids.extend(pools)
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One operation of the API."""
+
+    method: str
+    path: str
+    needs: str
+    handler: Handler
+    query: type[Schema] | None
+    body: type[Schema] | None
+    returns: type[Schema] | None
+    status: int
+    also: tuple[int, ...]
+    errors: tuple[int, ...]
+    tag: str
+    versioned: bool
+    optional_body: bool
+    media_type: str
+
+    @property
+    def is_unsafe(self) -> bool:
+        return self.method not in SAFE_METHODS
+
+    @property
+    def name(self) -> str:
+        return getattr(self.handler, "__name__", "")
+
+    @cached_property
+    def path_names(self) -> tuple[str, ...]:
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+    async def answer(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """Validate, run the handler and write its result.  Raises Problem."""
+        call = Call(
+            request=request,
+            context=request.config_dict[CONTEXT],
+            anybody=caller,
+            ids={name: _identity(request.match_info[name]) for name in self.path_names},
+            query=load_query(self.query, request),
+            body=await self._load_body(request),
+        )
+        return self._write(await self.handler(call))
+
+    async def _load_body(self, request: web.Request) -> Any:
+        if self.body is None or (self.optional_body and not request.body_exists):
+            return None
+        if request.content_type not in JSON_TYPES.get(self.method, ("application/json",)):
+            raise Problem(415, "unsupported_media_type", "Send JSON with Content-Type: application/json.")
+        document = parse_json(await read_limited(request, BODY_LIMIT_BYTES))
+        try:
+            return self.body().load(document)
+        except ValidationError as exc:
+            raise validation_problem(exc.messages) from None
+
+    def _write(self, result: Any) -> web.StreamResponse:
+        if isinstance(result, web.StreamResponse):
+            return result
+        answer = result if isinstance(result, Answer) else Answer(result, self.status)
+        if self.returns is None:
+            return web.Response(status=204)
+        shaped = self.returns().dump(answer.body)
+        headers = dict(answer.headers)
+        if isinstance(shaped.get("version"), int):
+            headers["ETag"] = f'"{shaped["version"]}"'
+        return web.Response(
+            status=answer.status, body=orjson.dumps(shaped), content_type="application/json", headers=headers
+        )
+
+
+@dataclass
+class Api:
+    """The endpoints of one page of the console."""
+
+    tag: str
+    endpoints: list[Endpoint] = field(default_factory=list)
+
+    def endpoint(
+        self,
+        method: str,
+        path: str,
+        *,
+        needs: str,
+        query: type[Schema] | None = None,
+        body: type[Schema] | None = None,
+        returns: type[Schema] | None = None,
+        status: int = 200,
+        also: tuple[int, ...] = (),
+        errors: tuple[int, ...] = (),
+        versioned: bool = False,
+        optional_body: bool = False,
+        media_type: str = "application/json",
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated handler.  ``needs`` is a capability or one of the words above: no default."""
+
+        def register(handler: Handler) -> Handler:
+            self.endpoints.append(
+                Endpoint(
+                    method=method,
+                    path=path,
+                    needs=needs,
+                    handler=handler,
+                    query=query,
+                    body=body,
+                    returns=returns,
+                    status=status,
+                    also=also,
+                    errors=errors,
+                    tag=self.tag,
+                    versioned=versioned,
+                    optional_body=optional_body,
+                    media_type=media_type,
+                )
+            )
+            return handler
+
+        return register
+
+
+def _identity(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise not_found() from None
+
+
+def load_query(shape: type[Schema] | None, request: web.Request) -> Mapping[str, Any]:
+    """Read the query string.  Raises Problem 400 ``unknown_parameter`` or ``invalid_filter``."""
+    known = {f.data_key or name: f for name, f in shape().fields.items()} if shape else {}
+    unknown = [name for name in request.query if name not in known]
+    if unknown:
+        accepted = ", ".join(sorted(known)) or "none"
+        raise Problem(
+            400, "unknown_parameter", f"The parameter {unknown[0][:60]!r} is not known; accepted: {accepted}."
+        )
+    values: dict[str, Any] = {}
+    for name in request.query:
+        given = [value for value in request.query.getall(name) if value]
+        if given:
+            values[name] = given if isinstance(known[name], fields.List) else given[-1]
+    if shape is None:
+        return {}
+    try:
+        loaded: Mapping[str, Any] = shape().load(values)
+    except ValidationError as exc:
+        raise Problem(400, "invalid_filter", f"Check the parameter {next(iter(exc.messages_dict))}.") from None
+    return loaded
+
+
+async def read_limited(request: web.Request, limit_bytes: int) -> bytes:
+    """The body, or Problem 413 before more than the limit is held in memory."""
+    held = bytearray()
+    async for chunk in request.content.iter_any():
+        held += chunk
+        if len(held) > limit_bytes:
+            raise Problem(
+                413, "body_too_large", f"Send at most {limit_bytes // 1024} KiB.", headers={"Connection": "close"}
+            )
+    return bytes(held)
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse a body.  orjson itself refuses deep nesting; NUL is refused because PostgreSQL text cannot hold it."""
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Problem(400, "malformed_json", "The body is not valid JSON.") from None
+    if b"\\u0000" in raw:
+        raise Problem(400, "malformed_json", "The body contains a NUL character.")
+    return document
