@@ -138,11 +138,11 @@ class Relay:
     def _commit(self, rest: Sequence[bytes]) -> None:
         self.first_output_at = self._last_written = self._last_bytes
         self._scanner.only_terminal = True
-        self.sink.begin(self._head)
-        self.sink.payload(self._hold.release())
         for piece in rest:
             self._watch(piece)
-            self.sink.payload(piece)
+        self.sink.begin(self._head)
+        complete = self._body is not None and self._body.complete
+        self.sink.payload(b"".join((self._hold.release(), *rest)), last=complete)
         self._aligned = self._may_splice()
         self._ease_off()
 
@@ -154,8 +154,7 @@ class Relay:
         if self._aligned:
             self.sink.raw(raw)
         else:
-            for piece in pieces:
-                self.sink.payload(piece)
+            self.sink.payload(b"".join(pieces))
             self._aligned = self._may_splice()
         self._last_written = self._last_bytes
         if self.sink.congested:

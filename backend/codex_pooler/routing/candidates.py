@@ -13,6 +13,9 @@ from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.snapshot.model import Member, Pool
 
+# multipliers of two well-known 64-bit mixers (golden ratio; Degski)
+MASK_64, MIX_1, MIX_2 = 2**64 - 1, 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -93,33 +96,39 @@ def refused(member: Member, known: Known, moment: Moment) -> str | None:
 
 def rank(members: Iterable[Member], strategy: str, seed: str, known: Known, moment: Moment) -> tuple[Member, ...]:
     """Priority first, then the healthy before the demoted, then what the pool's strategy prefers."""
-    prefer = STRATEGIES[strategy]
+    prefer, hashed = STRATEGIES[strategy], seed_hash(seed)
 
     def order(member: Member) -> tuple[int, bool, float]:
         demoted = known.health.demoted(member.account.id, moment.monotonic)
-        return member.priority, demoted, prefer(seed, member)
+        return member.priority, demoted, prefer(hashed, member)
 
     return tuple(sorted(members, key=order))
 
 
-def draw(seed: str, member: Member) -> float:
-    """A number from 0 to 1 that is stable for this seed and account and moves nothing when members change."""
-    digest = hashlib.blake2b(member.account.id.bytes + seed.encode("utf-8", "replace"), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") + 0.5) / 2**64
+def seed_hash(seed: str) -> int:
+    """64 well-mixed bits of a session's name."""
+    return int.from_bytes(hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def weighted(seed: str, member: Member) -> float:
+def draw(seed: int, member: Member) -> float:
+    """A number between 0 and 1 that is stable for this seed and account and moves nothing when members change."""
+    bits = ((seed ^ member.account.hash_bits) * MIX_1) & MASK_64
+    bits = ((bits ^ bits >> 32) * MIX_2) & MASK_64
+    return ((bits ^ bits >> 29) + 0.5) / 2**64
+
+
+def weighted(seed: int, member: Member) -> float:
     """Rendezvous hashing in proportion to weight; the lowest goes first."""
     return -math.log(draw(seed, member)) / max(member.weight, 1e-9)
 
 
-def in_order(seed: str, member: Member) -> float:
+def in_order(seed: int, member: Member) -> float:
     """Always the same account until it is used up: the oldest first (ids sort by time)."""
     return float(member.account.id.int)
 
 
 # name -> what goes first among equals; lower is earlier
-STRATEGIES: dict[str, Callable[[str, Member], float]] = {
+STRATEGIES: dict[str, Callable[[int, Member], float]] = {
     "capacity_weighted": weighted,
     "bridge_ring": draw,
     "fill_first": in_order,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -21,6 +22,11 @@ class Account:
     residency: str | None = None
     plan_type: str | None = None
     max_concurrency: int | None = None
+    hash_bits: int = field(init=False, repr=False)  # 64 bits of the id, for rendezvous hashing
+
+    def __post_init__(self) -> None:
+        digest = hashlib.blake2b(self.id.bytes, digest_size=8).digest()
+        object.__setattr__(self, "hash_bits", int.from_bytes(digest, "big"))
 
 
 @dataclass(frozen=True, slots=True)

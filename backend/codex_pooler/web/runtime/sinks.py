@@ -75,7 +75,7 @@ class SseSink:
 
 
 class _Done(msgspec.Struct):
-    item: msgspec.Raw | None = None
+    item: msgspec.Raw = msgspec.Raw()
     response: dict[str, msgspec.Raw] | None = None
 
 
@@ -111,11 +111,11 @@ class JsonSink:
     def begin(self, head: ResponseHead | None) -> None:
         """Nothing is sent before the whole answer is there."""
 
-    def payload(self, data: bytes) -> None:
+    def payload(self, data: bytes, *, last: bool = False) -> None:
         for event in self._scanner.feed(data):
             if event.type == "response.output_item.done":
                 item = _done.decode(event.data).item
-                self._items += [item] if item is not None else []
+                self._items += [item] if bytes(item) else []
             elif event.type in TERMINAL_TYPES:
                 self._response = _done.decode(event.data).response
                 self._failed = event.type in ("response.failed", "error")

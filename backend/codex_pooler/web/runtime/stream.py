@@ -7,13 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
+LAST_CHUNK = b"0\r\n\r\n"
 HIGH_WATER = 256 * 1024  # bytes buffered for a client before the backend is told to wait
 
 
 class ClientStream:
     """Writes never block and never raise; after the client left they do nothing."""
 
-    __slots__ = ("_chunked", "_request", "_transport", "begun", "bytes_sent", "ended")
+    __slots__ = ("_chunked", "_head", "_request", "_transport", "begun", "bytes_sent", "ended")
 
     def __init__(self, request: web.Request) -> None:
         assert request.transport is not None
@@ -22,6 +23,7 @@ class ClientStream:
         self._chunked = request.version >= (1, 1)
         self.begun = self.ended = False
         self.bytes_sent = 0
+        self._head = b""
 
     @property
     def chunked(self) -> bool:
@@ -36,7 +38,7 @@ class ClientStream:
         return not self.gone and self._transport.get_write_buffer_size() > HIGH_WATER
 
     def begin(self, headers: Iterable[tuple[str, str]]) -> None:
-        """The head of a 200 response, once."""
+        """The head of a 200 response, once; it goes out together with what follows."""
         if self.begun:
             return
         self.begun = True
@@ -45,23 +47,29 @@ class ClientStream:
             lines.append("transfer-encoding: chunked")
         if not (self._chunked and self._request.keep_alive):
             lines.append("connection: close")
-        self.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n")
+        self._head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
-    def chunk(self, data: bytes) -> None:
-        if data:
-            self.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+    def chunk(self, data: bytes, *, last: bool = False) -> None:
+        """Payload in a chunk of its own; with ``last`` the end of the response goes along."""
+        wire = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
+        if last:
+            self.ended = True
+            wire += LAST_CHUNK if self._chunked else b""
+        head, self._head = self._head, b""
+        self.write(head + wire)
 
     def write(self, data: bytes) -> None:
+        """Bytes that are framed already."""
         if not self._transport.is_closing():
             self.bytes_sent += len(data)
             self._transport.write(data)
 
     def finish(self, *, terminated: bool = False) -> None:
         """``terminated``: the last chunk went out with ``write`` already."""
-        if not self.ended:
+        if not self.ended and terminated:
             self.ended = True
-            if self._chunked and not terminated:
-                self.write(b"0\r\n\r\n")
+        elif not self.ended:
+            self.chunk(b"", last=True)
 
     def abort(self) -> None:
         self._transport.abort()
