@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg2
@@ -106,3 +109,31 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
         version=__version__,
         started_at=datetime.now(UTC),
     )
+
+
+def jwt(claims: dict[str, Any]) -> str:
+    """An unsigned token with these claims; importing reads claims and leaves signatures to the backend."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, b"signature"))
+
+
+@pytest.fixture
+def make_auth_json() -> Callable[..., dict[str, Any]]:
+    """An ``auth.json`` as Codex writes it, for any account."""
+
+    def make(
+        account: str = "acct-1", *, user: str | None = "user-1", email: str = "anna@example.com", lifetime: int = 3600
+    ) -> dict[str, Any]:
+        auth = {"chatgpt_account_id": account, "chatgpt_plan_type": "plus", "workspace_id": "ws-1"}
+        auth |= {"chatgpt_user_id": user} if user else {}
+        claims = {"email": email, "https://api.openai.com/auth": auth}
+        access = {**claims, "exp": int(datetime.now(UTC).timestamp()) + lifetime}
+        tokens = {"id_token": jwt(claims), "access_token": jwt(access), "refresh_token": "rt-secret-of-the-test"}
+        return {
+            "auth_mode": "chatgpt",
+            "OPENAI_API_KEY": None,
+            "tokens": {**tokens, "account_id": account},
+            "last_refresh": "2026-01-01T00:00:00Z",
+        }
+
+    return make
