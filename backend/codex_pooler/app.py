@@ -22,7 +22,7 @@ from codex_pooler.accounting.writer import LogWriter
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.partitions import keep_partitions
-from codex_pooler.operators.commands import owner_exists
+from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.quota.blocks import Blocks
 from codex_pooler.routing.candidates import Known
 from codex_pooler.routing.health import Health
@@ -143,7 +143,8 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.push_async_callback(_store_the_rest, writer)
         stack.push_async_callback(house.settle_down)
         await stack.enter_async_context(_background(_loops(dsn, house, writer, snapshot)))
-        token = None if await owner_exists(database) else bootstrap_token(config)
+        async with database.session() as session:
+            token = bootstrap_token(config) if await is_pending(session) else None
         context = WebContext(
             config=config,
             database=database,

@@ -182,9 +182,7 @@ def simulate_backend(options: argparse.Namespace, config: Config) -> int:
 
 
 def create_owner(options: argparse.Namespace, config: Config) -> int:
-    from codex_pooler.operators.bootstrap import AlreadyBootstrapped
-    from codex_pooler.operators.commands import create_first_owner
-    from codex_pooler.operators.passwords import WeakPassword
+    from codex_pooler.operators.commands import AlreadyBootstrapped, WeakPassword, create_first_owner
 
     password = sys.stdin.readline().rstrip("\r\n")
 
@@ -194,7 +192,7 @@ def create_owner(options: argparse.Namespace, config: Config) -> int:
         except AlreadyBootstrapped:
             print("codex-pooler: an owner exists already; sign in and add operators there", file=sys.stderr)
             return EXIT_OWNER_EXISTS
-        except (WeakPassword, ValueError) as exc:
+        except WeakPassword as exc:
             print(f"codex-pooler: {exc}", file=sys.stderr)
             return EXIT_USAGE
         print(f"created the owner {options.email}", file=sys.stderr)
@@ -211,7 +209,7 @@ def create_token(options: argparse.Namespace, config: Config) -> int:
             secret = await commands.create_token(
                 database, keyring, options.email, options.label, options.days, options.scope
             )
-        except (LookupError, ValueError) as exc:
+        except commands.TokenRefused as exc:
             print(f"codex-pooler: {exc}", file=sys.stderr)
             return EXIT_USAGE
         print(secret)
