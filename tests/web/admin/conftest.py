@@ -21,6 +21,7 @@ from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.queries_log import create_partition
 from codex_pooler.storage.tables import operator_pools, operators, requests
 from codex_pooler.web.admin.app import admin_app
+from codex_pooler.web.admin.live import Broadcaster
 from codex_pooler.web.context import WebContext
 
 Client = TestClient[web.Request, Any]
@@ -51,10 +52,15 @@ class Browserless:
 
 
 @pytest.fixture
-async def client(context: WebContext, aiohttp_client: AiohttpClient) -> Client:
+def broadcaster() -> Broadcaster:
+    return Broadcaster(heartbeat_seconds=1.0)
+
+
+@pytest.fixture
+async def client(context: WebContext, broadcaster: Broadcaster, aiohttp_client: AiohttpClient) -> Client:
     """A client whose cookies are kept, as a browser's are."""
     root = web.Application()
-    root.add_subapp(PREFIX, admin_app(context))
+    root.add_subapp(PREFIX, admin_app(context, broadcaster))
     return await aiohttp_client(TestServer(root))
 
 

@@ -22,7 +22,6 @@ from codex_pooler.web.admin.schemas.clients import TOPICS, EventsQuery
 from codex_pooler.web.admin.schemas.common import instant_text
 
 api = Api("events")
-HEARTBEAT_SECONDS = 15.0
 COUNTER_SECONDS = 1.0
 NEEDED = {"pools": "pools:read", "upstreams": "upstreams:read", "keys": "keys:read", "requests": "requests:read"}
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
@@ -100,7 +99,7 @@ class _Channel:
         counters = self._counters()
         if counters:
             await self._say(counters)
-        if time.monotonic() - self.spoke_at < HEARTBEAT_SECONDS:
+        if time.monotonic() - self.spoke_at < self.broadcaster.heartbeat_seconds:
             return True
         if not await still_valid(self.call.request, self.call.context):
             await self._say(_event("session_revoked", {}))

@@ -34,7 +34,8 @@ class TooManyWatchers(Exception):
 class Broadcaster:
     """Fans changes out to this process's watchers; a watcher that does not keep up misses the oldest."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat_seconds: float = 15.0) -> None:
+        self.heartbeat_seconds = heartbeat_seconds
         self._queues: set[asyncio.Queue[Change | None]] = set()
         self.finished: Counter[UUID] = Counter()
 
