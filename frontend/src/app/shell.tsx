@@ -1,30 +1,53 @@
 import { useSuspenseQuery } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useRouter } from '@tanstack/react-router';
-import { Eye, EyeOff, Menu as MenuIcon, Moon, Search, Sun, SunMoon } from 'lucide-react';
+import {
+  Eye,
+  EyeOff,
+  FileUp,
+  Keyboard,
+  Layers,
+  LogOut,
+  Menu as MenuIcon,
+  Moon,
+  Plus,
+  RotateCw,
+  Search,
+  Sun,
+  SunMoon,
+  UserRound,
+} from 'lucide-react';
 import { lazy, Suspense, useState } from 'react';
+import { poolsQuery, upstreamsQuery } from '@/api';
 import type { CommandGroup } from '@/features/command-palette';
-import { poolsQuery } from '@/features/pools';
-import { upstreamsQuery } from '@/features/upstreams';
+import { sessionQuery } from '@/features/session';
 import { useEventsStatus } from '@/lib/events';
 import { type Preferences, setPreference, usePreferences } from '@/lib/preferences';
 import { useShortcuts } from '@/lib/use-shortcuts';
 import { IconButton } from '@/ui/button';
 import { Drawer } from '@/ui/drawer';
 import { Kbd } from '@/ui/kbd';
-import { PrivateEmail } from '@/ui/private';
 import { StatusDot } from '@/ui/status';
 import { Tooltip } from '@/ui/tooltip';
+import { Wordmark } from '@/ui/wordmark';
+import { AccountButton } from './account-button';
 import { NAVIGATION } from './navigation';
-import { sessionQuery } from './session';
+import { ReachBanner } from './reach-banner';
+import { useLeave } from './use-leave';
 
 const CommandPalette = lazy(() =>
   import('@/features/command-palette').then((m) => ({ default: m.CommandPalette })),
+);
+
+const AccountMenu = lazy(() => import('./account-menu').then((m) => ({ default: m.AccountMenu })));
+const ShortcutsDialog = lazy(() =>
+  import('./shortcuts-dialog').then((m) => ({ default: m.ShortcutsDialog })),
 );
 
 export function Shell() {
   const [menuOpen, setMenuOpen] = useState(false);
   const [paletteOpen, setPaletteOpen] = useState(false);
   const [paletteUsed, setPaletteUsed] = useState(false);
+  const [shortcutsOpen, setShortcutsOpen] = useState(false);
   const { privacy } = usePreferences();
   const navigate = useNavigate();
 
@@ -33,13 +56,17 @@ export function Shell() {
     setPaletteOpen(true);
   }
 
+  function openShortcuts() {
+    setMenuOpen(false);
+    setShortcutsOpen(true);
+  }
+
   useShortcuts({
+    '?': openShortcuts,
     'mod+k': openPalette,
     'mod+.': () => setPreference('privacy', !privacy),
     ...Object.fromEntries(
-      NAVIGATION.flatMap((group) => group.items).flatMap((item) =>
-        item.shortcut ? [[item.shortcut, () => navigate(item.link)]] : [],
-      ),
+      NAVIGATION.flatMap((group) => group.items).map((item) => [item.shortcut, () => navigate(item.link)]),
     ),
   });
 
@@ -52,7 +79,7 @@ export function Shell() {
         Skip to content
       </a>
       <aside className="flex w-56 shrink-0 flex-col border-r border-line max-lg:hidden">
-        <Sidebar onSearch={openPalette} />
+        <Sidebar onSearch={openPalette} onShortcuts={openShortcuts} />
       </aside>
       <header className="flex h-12 shrink-0 items-center gap-1 border-b border-line bg-canvas px-2 lg:hidden">
         <IconButton label="Open navigation" onClick={() => setMenuOpen(true)}>
@@ -64,32 +91,48 @@ export function Shell() {
         </IconButton>
       </header>
       <Drawer open={menuOpen} onClose={() => setMenuOpen(false)} side="left" title={<Wordmark />}>
-        <Sidebar onSearch={openPalette} onNavigate={() => setMenuOpen(false)} bare />
+        <Sidebar
+          onSearch={openPalette}
+          onShortcuts={openShortcuts}
+          onNavigate={() => setMenuOpen(false)}
+          bare
+        />
       </Drawer>
-      <main id="main" tabIndex={-1} className="min-h-0 min-w-0 flex-1 overflow-y-auto outline-none">
-        <div className="mx-auto h-full max-w-[100rem] px-4 pt-5 pb-6 sm:px-6">
-          <Outlet />
-        </div>
-      </main>
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+        <ReachBanner />
+        <main id="main" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
+          <div className="mx-auto h-full max-w-[100rem] px-4 pt-5 pb-6 sm:px-6">
+            <Outlet />
+          </div>
+        </main>
+      </div>
       {paletteUsed ? (
         <Suspense>
-          <PaletteWithCommands open={paletteOpen} onClose={() => setPaletteOpen(false)} />
+          <PaletteWithCommands
+            open={paletteOpen}
+            onClose={() => setPaletteOpen(false)}
+            onShortcuts={openShortcuts}
+          />
+        </Suspense>
+      ) : null}
+      {shortcutsOpen ? (
+        <Suspense>
+          <ShortcutsDialog onClose={() => setShortcutsOpen(false)} />
         </Suspense>
       ) : null}
     </div>
   );
 }
 
-function Sidebar({
-  onSearch,
-  onNavigate,
-  bare = false,
-}: {
+interface SidebarProps {
   onSearch: () => void;
+  onShortcuts: () => void;
   onNavigate?: () => void;
+  /** Without the wordmark, where the drawer's title shows it. */
   bare?: boolean;
-}) {
-  const { data: session } = useSuspenseQuery(sessionQuery);
+}
+
+function Sidebar({ onSearch, onShortcuts, onNavigate, bare = false }: SidebarProps) {
   return (
     <div className="flex h-full flex-col">
       {bare ? null : (
@@ -137,24 +180,11 @@ function Sidebar({
           <PrivacyToggle />
           <ThemeToggle />
         </div>
-        <p className="truncate px-2 pt-1 text-xs text-ink-3">
-          <PrivateEmail>{session.operator.email}</PrivateEmail>
-        </p>
+        <Suspense fallback={<AccountButton />}>
+          <AccountMenu onShortcuts={onShortcuts} />
+        </Suspense>
       </footer>
     </div>
-  );
-}
-
-function Wordmark() {
-  return (
-    <span className="flex items-center gap-2">
-      <svg aria-hidden viewBox="0 0 32 32" className="size-5.5">
-        <rect width="32" height="32" rx="8" fill="var(--ink)" />
-        <path d="M8 10h16M8 16h11M8 22h6" stroke="var(--on-ink)" strokeWidth="3.2" strokeLinecap="round" />
-        <circle cx="23" cy="22" r="3" fill="var(--accent)" />
-      </svg>
-      <span className="text-base font-semibold tracking-[-0.012em]">Codex Pooler</span>
-    </span>
   );
 }
 
@@ -204,9 +234,18 @@ function ThemeToggle() {
   );
 }
 
-function PaletteWithCommands({ open, onClose }: { open: boolean; onClose: () => void }) {
+interface PaletteProps {
+  open: boolean;
+  onClose: () => void;
+  onShortcuts: () => void;
+}
+
+function PaletteWithCommands({ open, onClose, onShortcuts }: PaletteProps) {
+  const leave = useLeave();
   const navigate = useNavigate();
   const router = useRouter();
+  const { data: session } = useSuspenseQuery(sessionQuery);
+  const writes = new Set(session.capabilities);
   const { privacy } = usePreferences();
   return (
     <CommandPalette
@@ -221,7 +260,7 @@ function PaletteWithCommands({ open, onClose }: { open: boolean; onClose: () => 
               label: item.label,
               icon: item.icon,
               run: () => navigate(item.link),
-              ...(item.shortcut ? { shortcut: item.shortcut } : {}),
+              shortcut: item.shortcut,
             })),
           },
           {
@@ -229,8 +268,8 @@ function PaletteWithCommands({ open, onClose }: { open: boolean; onClose: () => 
             items: (client.getQueryData(upstreamsQuery.queryKey)?.items ?? []).map((upstream) => ({
               id: upstream.id,
               label: upstream.label,
-              hint: privacy ? '' : upstream.email,
-              icon: <Search />,
+              hint: privacy ? '' : (upstream.email ?? ''),
+              icon: <UserRound />,
               run: () => navigate({ to: '/upstreams', search: { q: upstream.label } }),
             })),
           },
@@ -239,13 +278,43 @@ function PaletteWithCommands({ open, onClose }: { open: boolean; onClose: () => 
             items: (client.getQueryData(poolsQuery.queryKey)?.items ?? []).map((pool) => ({
               id: pool.id,
               label: pool.name,
-              icon: <Search />,
+              icon: <Layers />,
               run: () => navigate({ to: '/pools', search: { pool: pool.id } }),
             })),
           },
           {
             value: 'Actions',
             items: [
+              ...(writes.has('upstreams:write')
+                ? [
+                    {
+                      id: 'import',
+                      label: 'Import an account',
+                      icon: <FileUp />,
+                      run: () => navigate({ to: '/upstreams', search: { dialog: 'import' } }),
+                    },
+                  ]
+                : []),
+              ...(writes.has('pools:write')
+                ? [
+                    {
+                      id: 'new-pool',
+                      label: 'Create a pool',
+                      icon: <Plus />,
+                      run: () => navigate({ to: '/pools', search: { dialog: 'new' } }),
+                    },
+                  ]
+                : []),
+              ...(writes.has('keys:write')
+                ? [
+                    {
+                      id: 'new-key',
+                      label: 'Create an API key',
+                      icon: <Plus />,
+                      run: () => navigate({ to: '/api-keys', search: { dialog: 'new' } }),
+                    },
+                  ]
+                : []),
               {
                 id: 'privacy',
                 label: privacy ? 'Show e-mail addresses' : 'Hide e-mail addresses',
@@ -266,11 +335,25 @@ function PaletteWithCommands({ open, onClose }: { open: boolean; onClose: () => 
                 run: () => setPreference('theme', 'light'),
               },
               {
+                id: 'system',
+                label: 'Follow the theme of the system',
+                icon: <SunMoon />,
+                run: () => setPreference('theme', 'system'),
+              },
+              {
                 id: 'reload',
                 label: 'Reload everything on this page',
-                icon: <SunMoon />,
+                icon: <RotateCw />,
                 run: () => router.invalidate().then(() => client.invalidateQueries()),
               },
+              {
+                id: 'shortcuts',
+                label: 'Show the keyboard shortcuts',
+                icon: <Keyboard />,
+                shortcut: '?',
+                run: onShortcuts,
+              },
+              { id: 'sign-out', label: 'Sign out', icon: <LogOut />, run: leave },
             ],
           },
         ].filter((group) => group.items.length > 0)

@@ -1,24 +1,29 @@
-import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { clsx } from 'clsx';
 import { CirclePause, CirclePlay, FilterX, X } from 'lucide-react';
-import { useMemo, useRef } from 'react';
-import { useEvents } from '@/lib/events';
-import { formatCompact, formatDate } from '@/lib/format';
+import { lazy, Suspense, useMemo, useRef } from 'react';
+import type { Facet } from '@/api';
+import { formatCompact, formatDate, plural } from '@/lib/format';
 import { usePreferences } from '@/lib/preferences';
 import { useShortcuts } from '@/lib/use-shortcuts';
 import { Button } from '@/ui/button';
 import { DataTable } from '@/ui/data-table';
-import { FacetFilter } from '@/ui/facet-filter';
+import { FacetFilter, type FacetOption } from '@/ui/facet-filter';
 import { PageHeader, Panel } from '@/ui/page';
 import { SearchField } from '@/ui/search-field';
 import { EmptyState, ErrorState, Skeleton } from '@/ui/states';
-import { type Series, TimeSeriesChart } from '@/ui/time-series-chart';
+import type { Series } from '@/ui/time-series-chart';
 import { Tooltip } from '@/ui/tooltip';
 import { narrowRequestColumns, requestColumns } from './columns';
-import { belongs, mergeRequest } from './live';
 import { facetsQuery, histogramQuery, requestsQuery } from './queries';
 import { RequestDrawer } from './request-drawer';
-import { isFiltered, type RequestFilters, type RequestsSearch, requestFilters } from './search';
+import { isFiltered, NO_FILTERS, type RequestFilters, type RequestsSearch, requestFilters } from './search';
+import { facetLabel } from './status';
+import { useFollow } from './use-follow';
+
+const TimeSeriesChart = lazy(() =>
+  import('@/ui/time-series-chart').then((m) => ({ default: m.TimeSeriesChart })),
+);
 
 interface RequestsPageProps {
   search: RequestsSearch;
@@ -26,7 +31,6 @@ interface RequestsPageProps {
 }
 
 export function RequestsPage({ search, onSearch }: RequestsPageProps) {
-  const client = useQueryClient();
   const { timeZone } = usePreferences();
   const filters = requestFilters(search);
   const list = useInfiniteQuery(requestsQuery(filters));
@@ -36,12 +40,9 @@ export function RequestsPage({ search, onSearch }: RequestsPageProps) {
   const columns = useMemo(() => requestColumns(timeZone), [timeZone]);
   const narrow = useMemo(() => ({ columns: narrowRequestColumns(timeZone), rowHeight: 56 }), [timeZone]);
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
-  const total = list.data?.pages[0]?.total_estimate ?? 0;
+  const total = list.data?.pages[0]?.page.total_estimate ?? rows.length;
   const live = search.live ?? false;
-
-  useEvents('request', (request) => {
-    if (live && belongs(request, filters)) mergeRequest(client, filters, request);
-  });
+  const { arrived, catchUp } = useFollow(filters, live);
 
   function step(by: 1 | -1) {
     const at = rows.findIndex((row) => row.id === search.id);
@@ -79,7 +80,7 @@ export function RequestsPage({ search, onSearch }: RequestsPageProps) {
         />
         <FacetFilter
           label="Status"
-          options={facets?.status ?? []}
+          options={worded('status', facets?.status)}
           value={search.status ?? []}
           onChange={(status) => onSearch({ status: status as NonNullable<RequestsSearch['status']> })}
         />
@@ -97,13 +98,19 @@ export function RequestsPage({ search, onSearch }: RequestsPageProps) {
         />
         <FacetFilter
           label="Upstream"
-          options={facets?.upstream ?? []}
-          value={search.upstream ?? []}
-          onChange={(upstream) => onSearch({ upstream })}
+          options={facets?.account ?? []}
+          value={search.account ?? []}
+          onChange={(account) => onSearch({ account })}
+        />
+        <FacetFilter
+          label="Key"
+          options={facets?.api_key ?? []}
+          value={search.key ?? []}
+          onChange={(key) => onSearch({ key })}
         />
         <FacetFilter
           label="Transport"
-          options={facets?.transport ?? []}
+          options={worded('transport', facets?.transport)}
           value={search.transport ?? []}
           onChange={(transport) =>
             onSearch({ transport: transport as NonNullable<RequestsSearch['transport']> })
@@ -121,27 +128,12 @@ export function RequestsPage({ search, onSearch }: RequestsPageProps) {
           </Button>
         ) : null}
         {isFiltered(filters) ? (
-          <Button
-            look="ghost"
-            size="sm"
-            onClick={() =>
-              onSearch({
-                q: undefined,
-                status: undefined,
-                model: undefined,
-                pool: undefined,
-                upstream: undefined,
-                transport: undefined,
-                from: undefined,
-                to: undefined,
-              })
-            }
-          >
+          <Button look="ghost" size="sm" onClick={() => onSearch(NO_FILTERS)}>
             Clear
           </Button>
         ) : null}
         <span role="status" className="tnum ml-auto text-xs text-ink-3 max-sm:hidden">
-          {list.isPending ? '' : `${formatCompact(total)} requests`}
+          {list.isPending ? '' : countText(total)}
         </span>
       </div>
 
@@ -149,6 +141,18 @@ export function RequestsPage({ search, onSearch }: RequestsPageProps) {
         <ErrorState error={list.error} retry={list.refetch} />
       ) : (
         <Panel className="flex min-h-0 flex-1 flex-col overflow-hidden">
+          {arrived > 0 && !live ? (
+            <button
+              type="button"
+              onClick={() => {
+                scrollRef.current?.scrollTo({ top: 0 });
+                catchUp();
+              }}
+              className="border-b border-line bg-accent-wash py-1.5 text-xs font-medium text-accent-ink hover:underline coarse:py-3"
+            >
+              {plural(arrived, 'new request')}
+            </button>
+          ) : null}
           <Histogram filters={filters} onSelect={(from, to) => onSearch({ from: iso(from), to: iso(to) })} />
           <DataTable
             label="Requests"
@@ -223,16 +227,29 @@ function Histogram({
   ];
   return (
     <div className="px-4 pt-2 pb-1">
-      <TimeSeriesChart
-        label="Requests over time by status"
-        times={data.t}
-        series={series}
-        height={56}
-        bare
-        onSelect={onSelect}
-      />
+      <Suspense fallback={<Skeleton className="h-14" />}>
+        <TimeSeriesChart
+          label="Requests over time by status"
+          times={data.t}
+          series={series}
+          height={56}
+          bare
+          onSelect={onSelect}
+        />
+      </Suspense>
     </div>
   );
+}
+
+/** The server stops counting there; more is not told. */
+const COUNTED_TO = 10_000;
+
+function countText(total: number): string {
+  return total >= COUNTED_TO ? `${formatCompact(COUNTED_TO)}+ requests` : plural(total, 'request');
+}
+
+function worded(kind: 'status' | 'transport', facets: readonly Facet[] | undefined): FacetOption[] {
+  return (facets ?? []).map((facet) => ({ ...facet, label: facetLabel(kind, facet.value, facet.label) }));
 }
 
 function iso(seconds: number): string {

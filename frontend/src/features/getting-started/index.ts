@@ -1,0 +1,1 @@
+export { GettingStarted, setUpSteps } from './getting-started';

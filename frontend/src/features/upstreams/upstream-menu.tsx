@@ -1,0 +1,65 @@
+import { useNavigate } from '@tanstack/react-router';
+import { EllipsisVertical, FileUp, Layers, Pause, Pencil, Play, ScrollText, Trash2 } from 'lucide-react';
+import type { Upstream } from '@/api';
+import { IconButton } from '@/ui/button';
+import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
+import { useSetPaused } from './queries';
+import { actionOf } from './status';
+
+export type AccountAction = 'rename' | 'delete' | 'assign' | 'import';
+
+interface UpstreamMenuProps {
+  upstream: Upstream;
+  /** Opens the dialog of an action. */
+  onAction: (action: AccountAction) => void;
+}
+
+/** Everything that can be done with an account. What cannot be done now stays visible and says why. */
+export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
+  const navigate = useNavigate();
+  const setPaused = useSetPaused();
+  const paused = upstream.status === 'paused';
+  const toggle = actionOf(upstream, paused ? 'reactivate' : 'pause');
+  const item = (action: string) => {
+    const { enabled, reason } = actionOf(upstream, action);
+    return { disabled: !enabled, hint: enabled ? null : reason };
+  };
+  return (
+    <Menu
+      trigger={
+        <IconButton label={`Actions for ${upstream.label}`}>
+          <EllipsisVertical />
+        </IconButton>
+      }
+    >
+      <MenuItem
+        icon={<ScrollText />}
+        onClick={() => navigate({ to: '/requests', search: { account: [upstream.id] } })}
+      >
+        Show requests
+      </MenuItem>
+      <MenuSeparator />
+      <MenuItem icon={<Layers />} onClick={() => onAction('assign')} {...item('assign')}>
+        Pools…
+      </MenuItem>
+      <MenuItem icon={<Pencil />} onClick={() => onAction('rename')} {...item('rename')}>
+        Rename…
+      </MenuItem>
+      <MenuItem icon={<FileUp />} onClick={() => onAction('import')} {...item('rename')}>
+        Sign in again…
+      </MenuItem>
+      <MenuSeparator />
+      <MenuItem
+        icon={paused ? <Play /> : <Pause />}
+        disabled={!toggle.enabled}
+        hint={toggle.enabled ? null : toggle.reason}
+        onClick={() => setPaused.mutate({ upstream, paused: !paused })}
+      >
+        {paused ? 'Reactivate' : 'Pause'}
+      </MenuItem>
+      <MenuItem icon={<Trash2 />} danger onClick={() => onAction('delete')} {...item('delete')}>
+        Delete…
+      </MenuItem>
+    </Menu>
+  );
+}
