@@ -76,6 +76,7 @@ class Process:
     context: WebContext
     house: House
     spool: Spool
+    writer: LogWriter
     broadcaster: Broadcaster
 
     def gauges(self) -> Mapping[str, float]:
@@ -155,7 +156,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             version=__version__,
             started_at=datetime.now(UTC),
         )
-        yield Process(context, house, spool, broadcaster)
+        yield Process(context, house, spool, writer, broadcaster)
 
 
 def _loops(dsn: str, house: House, writer: LogWriter, snapshot: SnapshotHolder) -> dict[str, Coroutine[Any, Any, None]]:

@@ -158,9 +158,11 @@ def doctor(options: argparse.Namespace, config: Config) -> int:
 
 def demo(options: argparse.Namespace, config: Config) -> int:
     from codex_pooler.demo import run_demo
+    from codex_pooler.storage import migrate
 
-    with postgres(config) as (dsn, server):
-        return run_async(run_demo(config, dsn, server))
+    with postgres(config) as (dsn, _):
+        migrate.upgrade(dsn)
+        return run_async(run_demo(config, dsn))
 
 
 def openapi(options: argparse.Namespace, config: Config) -> int:

@@ -129,7 +129,7 @@ async def _attempt(course: Course, account: Account, body: bytes) -> tuple[Endin
                 ending = await _exchange(house, account, turn, relay, warm=False)
         except asyncio.CancelledError:
             if relay.ending.done():
-                _abandon(course, account, started)
+                _settle_cut_off(course, account, relay, started)
                 raise
             drain(house, relay, held.pop_all(), lambda ending: _settle_drained(course, account, ending, relay, started))
             raise StillDraining from None
@@ -149,7 +149,7 @@ async def _exchange(house: House, account: Account, turn: HttpTurn, relay: Relay
     relay.connection = connection
     house.running.add(relay)
     try:
-        return await relay.ending
+        return await asyncio.shield(relay.ending)  # cancelling the handler must not cancel the attempt
     except asyncio.CancelledError:
         if not relay.committed:
             relay.client_left()
@@ -166,6 +166,7 @@ def _conclude(course: Course, account: Account, ending: Ending, relay: Relay, st
     course.first_output_at = relay.first_output_at or course.first_output_at
     moves_on = verdict.move and not ending.committed
     outcome = "served" if not verdict.code else "failed_over" if moves_on else "failed"
+    outcome = "cancelled" if ending.kind == "client_gone" else outcome
     course.attempts.append(_tried(course, account, started, outcome, ending.status, verdict.code or None))
     return verdict
 
@@ -187,10 +188,11 @@ def _learn(house: House, account: Account, ending: Ending, verdict: Verdict) -> 
 BLOCKS = {Blame.USAGE: blocks.USAGE_LIMITED, Blame.RATE: blocks.RATE_LIMITED, Blame.LOGIN: blocks.LOGIN_REFUSED}
 
 
-def _abandon(course: Course, account: Account, started: float) -> None:
-    """The client left before anything was visible: the attempt is over and says nothing about the account."""
-    course.house.known.health.probe_ended(account.id)
-    course.attempts.append(_tried(course, account, started, "cancelled", None, "client_disconnected"))
+def _settle_cut_off(course: Course, account: Account, relay: Relay, started: float) -> None:
+    """The client left before output, or in the very moment when the attempt ended by itself."""
+    ending = relay.ending.result()
+    verdict = _conclude(course, account, ending, relay, started)
+    course.settle(_outcome(course, ending, verdict))
 
 
 def _settle_drained(course: Course, account: Account, ending: Ending, relay: Relay, started: float) -> None:

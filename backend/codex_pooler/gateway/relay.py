@@ -81,9 +81,8 @@ class Relay:
             self._finish_client()
             self._end(self.terminal.kind)
             return
-        if self.committed:
-            self.sink.abort()
         self._end("lost", f"upstream_{reason}")
+        self._cut_client_off()
 
     # -- time, and the client
 
@@ -196,9 +195,13 @@ class Relay:
         if self.ending.done():  # the connection may be serving another turn by now
             return
         self._drop_connection()
+        self._end(kind, reason)
+        self._cut_client_off()
+
+    def _cut_client_off(self) -> None:
+        """Last of all: closing the client's connection cancels its handler, which must find the ending set."""
         if self.committed:
             self.sink.abort()
-        self._end(kind, reason)
 
     def _drop_connection(self) -> None:
         if self.connection:
