@@ -1,5 +1,5 @@
 # Codex Pooler: every command sets up what it needs first, and only what has changed.
-# The environment variables of docs/configuration.md apply to run, demo and dev.
+# run, demo and dev take the CODEX_POOLER_* environment variables.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

@@ -24,7 +24,9 @@ def newest_change() -> float:
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
     """Start a command in its own process group, so that Ctrl-C reaches it only through `stop`."""
-    return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    port = os.environ.get("CODEX_POOLER_HTTP_PORT") or "4000"
+    environ = {"GATEWAY_URL": f"http://127.0.0.1:{port}", **os.environ}  # where the dev server finds the API
+    return subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
