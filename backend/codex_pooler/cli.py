@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -44,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    command("serve", serve, "run the gateway, the admin API and the console")
+    serving = command("serve", serve, "run the gateway, the admin API and the console")
+    serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # set by the parent of several workers
     command("migrate", migrate_database, "bring the database to this version's schema")
     command("doctor", doctor, "check the installation and say what to do")
     command("demo", demo, "serve against the built-in simulator, with pools, accounts, a key and traffic")
@@ -96,23 +98,30 @@ def run_async(work: Coroutine[Any, Any, int]) -> int:
 
 def serve(options: argparse.Namespace, config: Config) -> int:
     from codex_pooler.storage import migrate
+    from codex_pooler.workers import run_workers
 
     with postgres(config) as (dsn, server):
         migrate.upgrade(dsn)
-        return run_async(_serve(config, dsn, server))
+        if config.workers > 1:
+            return run_workers(config, dsn, server)
+        return run_async(_serve(config, dsn, server, options.worker))
 
 
-async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None) -> int:
+async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, worker: int | None) -> int:
+    """``worker``: which of several processes on the same port this is; None when it is the only one."""
     from codex_pooler.app import listening, process, until_signal, web_app
 
+    shared = worker is not None
     async with process(config, dsn) as running, _supervised(server):
         try:
-            async with listening(web_app(running), config.http_host, config.http_port):
-                _greet(config, running.context.bootstrap_token)
+            async with listening(web_app(running), config.http_host, config.http_port, shared=shared):
+                if not worker:
+                    _greet(config, running.context.bootstrap_token)
                 await until_signal()
         except OSError as exc:
-            print(f"codex-pooler: cannot listen on {config.http_host}:{config.http_port}: {exc.strerror}. Stop what ")
-            print("uses the port, or set CODEX_POOLER_HTTP_PORT to another.")
+            where = f"{config.http_host}:{config.http_port}"
+            print(f"codex-pooler: cannot listen on {where}: {os.strerror(exc.errno or 0)}.", file=sys.stderr)
+            print("Stop what uses the port, or set CODEX_POOLER_HTTP_PORT to another.", file=sys.stderr)
             return EXIT_FAILED
     return 0
 

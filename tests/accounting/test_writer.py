@@ -1,0 +1,158 @@
+"""Rows reach the database exactly once, through crashes, outages and odd text."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from codex_pooler.accounting.journal import Journal
+from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
+from codex_pooler.accounting.writer import LogWriter
+from codex_pooler.protocol.usage import Usage
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.ids import uuid7
+from codex_pooler.storage.spool import Spool
+from codex_pooler.storage.tables import pools, requests, usage_hourly
+
+NOW = time.time()
+
+
+def asked(**changes: Any) -> Asked:
+    base = Asked(
+        str(uuid7()), NOW, uuid4(), "Team", uuid4(), "ci", "/r", "http_sse", "codex/1", "gpt-5.5", "high", None, 9
+    )
+    return replace(base, **changes)
+
+
+def ended(**changes: Any) -> Ended:
+    tried = Tried(UUID(int=1), "acct-1", 0, 10, "served", 200, None)
+    base = Ended("succeeded", 200, None, 1500, 300, Usage(10, 4, 5, 2), "default", 100, [tried], {"paused": 1})
+    return replace(base, **changes)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    made = Spool(tmp_path / "spool")
+    yield made
+    made.close()
+
+
+async def writer_for(database: Database, spool: Spool, stored: list[int] | None = None) -> LogWriter:
+    writer = LogWriter(database, spool, Journal(spool), (stored if stored is not None else []).append)
+    await writer.make_partitions()
+    return writer
+
+
+async def rows_of(database: Database) -> list[Any]:
+    async with database.session() as session:
+        return await session.fetch(sa.select(requests).order_by(requests.c.id))
+
+
+async def total(database: Database, column: str) -> int:
+    async with database.session() as session:
+        row = await session.one(sa.select(sa.func.coalesce(sa.func.sum(usage_hourly.c[column]), 0).label("n")))
+        return int(row.n)
+
+
+async def test_a_finished_turn_becomes_a_row_and_is_counted(database: Database, spool: Spool) -> None:
+    stored: list[int] = []
+    writer, turn = await writer_for(database, spool, stored), asked()
+    async with database.session() as session:
+        await session.execute(sa.insert(pools).values(id=turn.pool_id, slug="team", name="Team"))
+    Journal(spool).end(turn.id, final_row(turn, ended()))
+    await writer.drain()
+    (row,) = await rows_of(database)
+    assert (row.pool_id, row.pool_name, row.input_tokens, row.ttft_ms) == (turn.pool_id, "Team", 10, 300)
+    assert row.api_key_id is None, "a key that is gone leaves its name, not its id"
+    assert row.api_key_name == "ci"
+    assert row.attempts[0]["account_label"] == "acct-1"
+    assert row.excluded == {"paused": 1}
+    assert [await total(database, name) for name in ("requests", "succeeded", "input_tokens")] == [1, 1, 10]
+    assert (stored, spool.backlog) == ([1], 0)
+
+
+async def test_a_row_that_comes_twice_counts_once(database: Database, spool: Spool) -> None:
+    writer, turn = await writer_for(database, spool), asked()
+    for _ in range(2):
+        Journal(spool).end(turn.id, final_row(turn, ended()))
+        await writer.drain()
+    assert len(await rows_of(database)) == 1
+    assert await total(database, "requests") == 1
+
+
+async def test_what_a_killed_process_left_is_stored_once_and_its_running_turns_are_interrupted(
+    database: Database, spool: Spool
+) -> None:
+    script = (
+        "import os, sys, signal; sys.path.insert(0, '.')\n"
+        "from pathlib import Path; from codex_pooler.storage.spool import Spool\n"
+        "from codex_pooler.accounting.journal import Journal\n"
+        "from codex_pooler.accounting.settlement import begun_row, final_row\n"
+        "from tests.accounting.test_writer import asked, ended\n"
+        "j = Journal(Spool(Path(sys.argv[1])))\n"
+        "for n in range(20):\n"
+        "    turn = asked(); j.begin(turn.id, begun_row(turn))\n"
+        "    n % 2 and j.end(turn.id, final_row(turn, ended()))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(spool.folder)], check=False)
+    writer = await writer_for(database, spool)
+    for _ in range(2):
+        await writer.replay_orphans()
+    found = [row.status for row in await rows_of(database)]
+    assert (found.count("succeeded"), found.count("interrupted"), len(found)) == (10, 10, 20)
+    assert [await total(database, name) for name in ("requests", "failed", "input_tokens")] == [20, 10, 100]
+
+
+async def test_rows_wait_in_the_spool_while_the_database_is_away(dsn: str, spool: Spool) -> None:
+    gone = await Database.open(dsn, maxsize=1)
+    writer = await writer_for(gone, spool)
+    await gone.close()
+    turn = asked()
+    Journal(spool).end(turn.id, final_row(turn, ended()))
+    with pytest.raises(RuntimeError, match="closing"):
+        await writer.drain()
+    assert spool.backlog > 0
+    back = await Database.open(dsn, maxsize=1)
+    await LogWriter(back, spool, Journal(spool), lambda count: None).drain()
+    assert len(await rows_of(back)) == 1
+    await back.close()
+
+
+async def test_a_day_without_a_partition_gets_one(database: Database, spool: Spool) -> None:
+    writer, turn = await writer_for(database, spool), asked(admitted_at=NOW - 20 * 86400)
+    Journal(spool).end(turn.id, final_row(turn, ended()))
+    await writer.drain()
+    assert len(await rows_of(database)) == 1
+
+
+@pytest.mark.parametrize("text", ["nul \0 byte", "lone \ud800 surrogate", "x" * 5000, "new\nline \x1b[31m"])
+async def test_odd_text_from_clients_is_made_fit_and_never_blocks_the_log(
+    text: str, database: Database, spool: Spool
+) -> None:
+    writer, turn = await writer_for(database, spool), asked(model=text, client=text, effort=text)
+    Journal(spool).begin(turn.id, begun_row(turn))
+    Journal(spool).end(turn.id, final_row(turn, ended(error_code=text, service_tier=text)))
+    await writer.drain()
+    (row,) = await rows_of(database)
+    assert len(row.model) <= 160
+    assert row.model.isprintable()
+
+
+async def test_a_row_the_database_refuses_does_not_hold_up_the_others(database: Database, spool: Spool) -> None:
+    writer, turn = await writer_for(database, spool), asked()
+    spool.end("bad", b'{"id":"not a uuid","admitted_at":"2026-01-01T00:00:00+00:00"}')
+    Journal(spool).end(turn.id, final_row(turn, ended()))
+    await writer.drain()
+    assert len(await rows_of(database)) == 1
+    assert spool.backlog == 0
