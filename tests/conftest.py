@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,17 +35,18 @@ def _sql(dsn: str, statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The DSN of a server whose database ``template`` has every migration."""
-    state = tmp_path_factory.mktemp("postgres")
-    for folder in (state, *state.parents[:2]):
-        folder.chmod(0o755)  # as root the server runs as another user, who must get here
-    server = EmbeddedPostgres(state)
-    dsn = server.start()
-    _sql(dsn, "CREATE DATABASE template")
-    migrate.upgrade(database_dsn(dsn, "template"))
-    yield dsn
-    server.stop()
+    # Not below pytest's own folder: as root the server runs as another user, and any other pytest that starts
+    # meanwhile closes that folder to others.
+    with tempfile.TemporaryDirectory(prefix="codex-pooler-tests-") as folder:
+        Path(folder).chmod(0o755)
+        server = EmbeddedPostgres(Path(folder))
+        dsn = server.start()
+        _sql(dsn, "CREATE DATABASE template")
+        migrate.upgrade(database_dsn(dsn, "template"))
+        yield dsn
+        server.stop()
 
 
 def database_dsn(dsn: str, name: str) -> str:

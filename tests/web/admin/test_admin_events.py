@@ -70,6 +70,19 @@ async def test_a_revoked_operator_stops_watching(owner: Browserless, database: D
         assert await response.content.read() == b"\n"
 
 
+async def test_a_browser_that_leaves_is_forgotten_quietly(
+    owner: Browserless, broadcaster: Broadcaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with owner.client.get(f"{PREFIX}/events", headers=owner.headers) as response:
+        await Channel(response).next("counters")
+        assert broadcaster.watchers == 1
+    async with asyncio.timeout(10):
+        while broadcaster.watchers:
+            broadcaster.count_finished([uuid4()])
+            await asyncio.sleep(0.2)
+    assert caplog.records == []
+
+
 async def test_an_unknown_topic_is_told(owner: Browserless) -> None:
     status, problem = await owner.call("GET", "/events?topics=pools,weather")
     assert (status, problem["code"]) == (400, "invalid_filter")

@@ -47,24 +47,24 @@ async def test_a_problem_document_has_every_field(owner: Browserless) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (b"", (400, "malformed_json")),
-        (b"{", (400, "malformed_json")),
-        (b'{"name": NaN}', (400, "malformed_json")),
-        (b"\xff\xfe", (400, "malformed_json")),
-        (b'{"name":"a\\u0000b"}', (400, "malformed_json")),
-        (b"[" * 500_000, (400, "malformed_json")),
-        (b'{"name":' * 100_000, (400, "malformed_json")),
-        (b"[]", (422, "validation_failed")),
-        (b"null", (422, "validation_failed")),
-        (b'"name"', (422, "validation_failed")),
-        (b" " * (1024 * 1024 + 1), (413, "body_too_large")),
-    ],
-)
-async def test_a_hostile_body_is_refused(owner: Browserless, body: bytes, expected: tuple[int, str]) -> None:
-    assert await raw(owner, body) == expected
+HOSTILE_BODIES = [
+    (b"", (400, "malformed_json")),
+    (b"{", (400, "malformed_json")),
+    (b'{"name": NaN}', (400, "malformed_json")),
+    (b"\xff\xfe", (400, "malformed_json")),
+    (b'{"name":"a\\u0000b"}', (400, "malformed_json")),
+    (b"[" * 500_000, (400, "malformed_json")),
+    (b'{"name":' * 100_000, (400, "malformed_json")),
+    (b"[]", (422, "validation_failed")),
+    (b"null", (422, "validation_failed")),
+    (b'"name"', (422, "validation_failed")),
+    (b" " * (1024 * 1024 + 1), (413, "body_too_large")),
+]
+
+
+async def test_a_hostile_body_is_refused(owner: Browserless) -> None:
+    for body, expected in HOSTILE_BODIES:
+        assert await raw(owner, body) == expected, body[:40]
 
 
 async def test_another_content_type_is_refused(owner: Browserless) -> None:

@@ -171,41 +171,38 @@ async def test_long_histograms_and_charts_read_the_rollup(owner: Browserless, po
     assert {value for value in traffic["ttft_avg_ms"] if value is not None} == {300}
 
 
-@pytest.mark.parametrize("span", ["1h", "6h", "24h", "7d", "30d"])
-async def test_every_range_has_aligned_columns_and_at_most_120_steps(
-    owner: Browserless, log_turns: LogTurns, span: str
-) -> None:
+async def test_every_range_has_aligned_columns_and_at_most_120_steps(owner: Browserless, log_turns: LogTurns) -> None:
     await log_turns(2)
-    chart = await owner.get(f"/traffic?range={span}")
-    columns = [value for value in chart.values() if isinstance(value, list)]
-    assert {len(column) for column in columns} == {len(chart["t"])}
-    assert 24 <= len(chart["t"]) <= 120
-    if span in ("1h", "6h"):
-        assert (sum(chart["requests"]), sum(chart["output_tokens"])) == (2, 20)
+    for span in ("1h", "6h", "24h", "7d", "30d"):
+        chart = await owner.get(f"/traffic?range={span}")
+        columns = [value for value in chart.values() if isinstance(value, list)]
+        assert {len(column) for column in columns} == {len(chart["t"])}
+        assert 24 <= len(chart["t"]) <= 120
+        if span in ("1h", "6h"):
+            assert (sum(chart["requests"]), sum(chart["output_tokens"])) == (2, 20)
 
 
-@pytest.mark.parametrize("cursor", ["x", "!!!!", "MjAyNg==", "%F0%9F%98%80", "OTk5OS0xMi0zMVQyMzo1OTo1OS0yMzowMHx4"])
-async def test_a_strange_cursor_is_refused(owner: Browserless, cursor: str) -> None:
-    status, problem = await owner.call("GET", f"/request-logs?cursor={cursor}")
-    assert (status, problem["code"]) == (400, "invalid_cursor")
+MISTAKES = {
+    "statsu=failed": "unknown_parameter",
+    "status=fine": "invalid_filter",
+    "pool_id=5": "invalid_filter",
+    "limit=0": "invalid_filter",
+    "limit=201": "invalid_filter",
+    "from=yesterday": "invalid_filter",
+    "q=%00": "invalid_filter",
+    "cursor=%00": "invalid_cursor",
+    "cursor=x": "invalid_cursor",
+    "cursor=!!!!": "invalid_cursor",
+    "cursor=MjAyNg==": "invalid_cursor",
+    "cursor=%F0%9F%98%80": "invalid_cursor",
+    "cursor=OTk5OS0xMi0zMVQyMzo1OTo1OS0yMzowMHx4": "invalid_cursor",
+}
 
 
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("statsu=failed", "unknown_parameter"),
-        ("status=fine", "invalid_filter"),
-        ("pool_id=5", "invalid_filter"),
-        ("limit=0", "invalid_filter"),
-        ("limit=201", "invalid_filter"),
-        ("from=yesterday", "invalid_filter"),
-        ("q=%00", "invalid_filter"),
-        ("cursor=%00", "invalid_cursor"),
-    ],
-)
-async def test_a_mistyped_filter_is_told(owner: Browserless, query: str, code: str) -> None:
-    status, problem = await owner.call("GET", f"/request-logs?{query}")
-    assert (status, problem["code"]) == (400, code)
+async def test_a_mistyped_filter_or_cursor_is_told(owner: Browserless) -> None:
+    for query, code in MISTAKES.items():
+        status, problem = await owner.call("GET", f"/request-logs?{query}")
+        assert (status, problem["code"]) == (400, code), query
 
 
 async def test_an_admin_sees_the_turns_of_assigned_pools_only(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from marshmallow import Schema, ValidationError, fields
 
 from codex_pooler.operators.access import Caller
 from codex_pooler.storage.announce import announce_config
-from codex_pooler.storage.database import Session
+from codex_pooler.storage.database import UNAVAILABLE, Session
 from codex_pooler.web.admin.live import BROADCASTER, Change
 from codex_pooler.web.admin.problems import Problem, not_found, validation_problem
 from codex_pooler.web.context import CONTEXT, WebContext
 
+log = logging.getLogger(__name__)
 PUBLIC = "public"  # nobody is identified
 VISITOR = "visitor"  # whoever it is, known or not
 SIGNED_IN = "signed_in"  # any operator
@@ -80,7 +82,10 @@ class Call:
             changing = Changing(session)
             yield changing
             await announce_config(session)
-        await self.context.refresh_snapshot()
+        try:
+            await self.context.refresh_snapshot()
+        except UNAVAILABLE:  # the change is made and must be answered; the snapshot follows by notification
+            log.warning("the snapshot could not be refreshed after a change")
         change = Change(topic, kind, tuple(changing.ids), tuple(changing.pool_ids))
         self.request.app[BROADCASTER].publish(change)
 

@@ -59,8 +59,7 @@ async def create_api_key(call: Call) -> Any:
             **_stored(material),
         )
         changing.touched(identity, [pool.id])
-    async with call.context.database.session() as session:
-        return {**await _view(call, session, identity), "secret": material.secret}
+        return {**await _view(call, changing.session, identity), "secret": material.secret}
 
 
 @api.endpoint(
@@ -80,7 +79,7 @@ async def update_api_key(call: Call) -> Any:
         current = await _permitted(call, changing, "edit")
         values = {n: call.body.get(n, getattr(current, n)) for n in ("name", "expires_at", "allowed_models")}
         await changing.session.execute(queries.UPDATE, api_key_id=current.id, **values)
-    return await _fresh(call)
+        return await _view(call, changing.session, current.id)
 
 
 @api.endpoint(
@@ -92,7 +91,7 @@ async def rotate_api_key(call: Call) -> Any:
     async with call.changing("keys", "updated") as changing:
         current = await _permitted(call, changing, "rotate")
         await changing.session.execute(queries.ROTATE, api_key_id=current.id, **_stored(material))
-    return {**await _fresh(call), "secret": material.secret}
+        return {**await _view(call, changing.session, current.id), "secret": material.secret}
 
 
 @api.endpoint("POST", "/api-keys/{api_key_id}/pause", needs="keys:write", returns=ApiKey, errors=(409,), versioned=True)
@@ -149,12 +148,7 @@ async def _move(call: Call, action: str) -> dict[str, Any]:
     async with call.changing("keys", "updated") as changing:
         current = await _permitted(call, changing, action)
         await changing.session.execute(queries.SET_STATUS, api_key_id=current.id, status=lifecycle.RESULT[action])
-    return await _fresh(call)
-
-
-async def _fresh(call: Call) -> dict[str, Any]:
-    async with call.context.database.session() as session:
-        return await _view(call, session, call.ids["api_key_id"])
+        return await _view(call, changing.session, current.id)
 
 
 async def _view(call: Call, session: Session, api_key_id: UUID) -> dict[str, Any]:

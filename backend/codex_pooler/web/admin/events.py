@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -36,7 +37,8 @@ async def watch_events(call: Call) -> Any:
         with broadcaster.watch() as queue:
             response = web.StreamResponse(headers=HEADERS)
             await response.prepare(call.request)
-            await _Channel(call, broadcaster, queue, response, topics).run()
+            with suppress(ConnectionResetError):  # the browser left
+                await _Channel(call, broadcaster, queue, response, topics).run()
             return response
     except TooManyWatchers:
         raise Problem(429, "rate_limited", "Too many live channels are open.", headers={"Retry-After": "30"}) from None

@@ -39,6 +39,11 @@ class Broadcaster:
         self._queues: set[asyncio.Queue[Change | None]] = set()
         self.finished: Counter[UUID] = Counter()
 
+    @property
+    def watchers(self) -> int:
+        """How many live channels are open."""
+        return len(self._queues)
+
     def publish(self, change: Change) -> None:
         """Tell every watcher.  Never waits."""
         for queue in self._queues:
@@ -51,7 +56,7 @@ class Broadcaster:
     @contextmanager
     def watch(self) -> Iterator[asyncio.Queue[Change | None]]:
         """A queue of changes; None in it means that the process is going away.  Raises TooManyWatchers."""
-        if len(self._queues) >= MAX_WATCHERS:
+        if self.watchers >= MAX_WATCHERS:
             raise TooManyWatchers
         queue: asyncio.Queue[Change | None] = asyncio.Queue(QUEUE_LENGTH)
         self._queues.add(queue)

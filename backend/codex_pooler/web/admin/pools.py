@@ -52,8 +52,7 @@ async def create_pool(call: Call) -> Any:
         if not await changing.session.one(queries.INSERT, id=identity, **chosen):
             raise _slug_taken()
         changing.touched(identity, [identity])
-    async with call.context.database.session() as session:
-        return await _view(call, session, identity)
+        return await _view(call, changing.session, identity)
 
 
 @api.endpoint(
@@ -70,8 +69,7 @@ async def update_pool(call: Call) -> Any:
             raise _slug_taken()
         await changing.session.execute(queries.UPDATE, pool_id=pool_id, **values)
         changing.touched(pool_id, [pool_id])
-    async with call.context.database.session() as session:
-        return await _view(call, session, pool_id)
+        return await _view(call, changing.session, pool_id)
 
 
 @api.endpoint("DELETE", "/pools/{pool_id}", needs="pools:write", status=204, errors=(409,), versioned=True)
@@ -109,8 +107,7 @@ async def create_assignment(call: Call) -> Any:
                 409, "already_assigned", "The account is already in this pool; change its assignment instead."
             )
         changing.touched(pool_id, [pool_id])
-    async with call.context.database.session() as session:
-        return await _view(call, session, pool_id)
+        return await _view(call, changing.session, pool_id)
 
 
 @api.endpoint(
@@ -127,8 +124,7 @@ async def update_assignment(call: Call) -> Any:
         values = {name: call.body.get(name, getattr(current, name)) for name in MEMBER_FIELDS}
         await changing.session.execute(queries.UPDATE_MEMBER, pool_id=pool_id, account_id=account_id, **values)
         changing.touched(pool_id, [pool_id])
-    async with call.context.database.session() as session:
-        return await _view(call, session, pool_id)
+        return await _view(call, changing.session, pool_id)
 
 
 @api.endpoint("DELETE", "/pools/{pool_id}/assignments/{account_id}", needs="pools:write", returns=Pool)
@@ -140,8 +136,7 @@ async def delete_assignment(call: Call) -> Any:
         if not await changing.session.execute(queries.DELETE_MEMBER, pool_id=pool_id, account_id=account_id):
             raise not_found()
         changing.touched(pool_id, [pool_id])
-    async with call.context.database.session() as session:
-        return await _view(call, session, pool_id)
+        return await _view(call, changing.session, pool_id)
 
 
 async def require_pool(call: Call, session: Session, pool_id: UUID, pointer: str) -> Any:

@@ -73,8 +73,7 @@ async def import_upstream(call: Call) -> Any:
             may_change=call.caller.scope.sees_all,
         )
         changing.touched(imported.account_id, [pool.id])
-    async with call.context.database.session() as session:
-        account = await _view(call, session, imported.account_id)
+        account = await _view(call, changing.session, imported.account_id)
     created = imported.created
     return Answer({"result": "created" if created else "updated", "account": account}, 201 if created else 200)
 
@@ -91,8 +90,7 @@ async def update_upstream(call: Call) -> Any:
         label = call.body.get("label", current.label)
         await changing.session.execute(queries.RENAME, account_id=upstream_id, label=label)
         changing.touched(upstream_id, pools)
-    async with call.context.database.session() as session:
-        return await _view(call, session, upstream_id)
+        return await _view(call, changing.session, upstream_id)
 
 
 @api.endpoint(
@@ -146,8 +144,7 @@ async def _move(call: Call, action: str) -> dict[str, Any]:
         state = states.after(action, current.state)
         await changing.session.execute(queries.SET_STATE, account_id=upstream_id, state=state, reason=None)
         changing.touched(upstream_id, pools)
-    async with call.context.database.session() as session:
-        return await _view(call, session, upstream_id)
+        return await _view(call, changing.session, upstream_id)
 
 
 async def _locked(call: Call, session: Session, account_id: UUID) -> tuple[Any, list[UUID]]:

@@ -1,0 +1,113 @@
+"""Importing decides which account a login belongs to, and seals what it brings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from codex_pooler.accounts.auth_json import parse_auth_json
+from codex_pooler.accounts.importing import Imported, import_credentials
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.keyring import Keyring
+from codex_pooler.storage.tables import account_secrets, accounts, pool_accounts, pools
+
+MakeAuthJson = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+async def pool_id(database: Database) -> UUID:
+    identity = uuid4()
+    async with database.session() as session:
+        await session.execute(sa.insert(pools).values(id=identity, slug="team", name="Team"))
+    return identity
+
+
+async def import_file(database: Database, keyring: Keyring, pool_id: UUID, document: dict[str, Any]) -> Imported:
+    credentials = parse_auth_json(document, datetime.now(UTC))
+    async with database.transaction() as session:
+        return await import_credentials(
+            session, keyring, credentials, pool_id=pool_id, label=None, may_change=lambda pools: True
+        )
+
+
+async def test_tokens_are_sealed_each_for_its_own_place(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    document = make_auth_json()
+    imported = await import_file(database, keyring, pool_id, document)
+    async with database.session() as session:
+        rows = await session.fetch(sa.select(account_secrets))
+    opened = {
+        row.kind: keyring.upstream.open(row.sealed, f"account_secrets:{imported.account_id}:{row.kind}").decode()
+        for row in rows
+    }
+    tokens = document["tokens"]
+    assert opened == {
+        "access": tokens["access_token"],
+        "refresh": tokens["refresh_token"],
+        "id": tokens["id_token"],
+    }
+
+
+async def test_each_new_login_counts_an_epoch(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    first = await import_file(database, keyring, pool_id, make_auth_json())
+    again = await import_file(database, keyring, pool_id, make_auth_json())
+    assert (first.created, again.created) == (True, False)
+    async with database.session() as session:
+        (row,) = await session.fetch(sa.select(accounts))
+    assert (row.credential_epoch, row.version) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({"user": "u1"}, {"user": "u1"}, True),
+        ({"user": "u1"}, {"user": "u2"}, False),
+        ({"user": None}, {"user": "u1"}, True),
+        ({"user": "u1"}, {"user": None}, True),
+        ({"user": "u1"}, {"user": None, "email": "other@example.com"}, False),
+        ({"account": "a"}, {"account": "b"}, False),
+    ],
+    ids=["same user", "other user", "user becomes known", "same e-mail", "other e-mail", "other account"],
+)
+async def test_logins_of_one_person_are_one_account(
+    database: Database,
+    keyring: Keyring,
+    pool_id: UUID,
+    make_auth_json: MakeAuthJson,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    same: bool,
+) -> None:
+    one = await import_file(database, keyring, pool_id, make_auth_json(**first))
+    two = await import_file(database, keyring, pool_id, make_auth_json(**second))
+    assert (one.account_id == two.account_id) == same
+
+
+async def test_a_known_user_stays_known(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    for user in (None, "u1", None, "u1"):
+        await import_file(database, keyring, pool_id, make_auth_json(user=user))
+    async with database.session() as session:
+        (row,) = await session.fetch(sa.select(accounts))
+    assert row.identity_key == "acct-1|ws-1|u1"
+
+
+async def test_importing_the_same_file_at_once_makes_one_account(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    document = make_auth_json()
+    done = await asyncio.gather(*(import_file(database, keyring, pool_id, document) for _ in range(8)))
+    assert len({imported.account_id for imported in done}) == 1
+    assert sum(imported.created for imported in done) == 1
+    async with database.session() as session:
+        assert len(await session.fetch(sa.select(pool_accounts))) == 1
