@@ -28,7 +28,7 @@ OWNER, PASSWORD = "demo@example.com", "demo-demo-demo"
 SEED, ACCOUNTS = 1, 4
 PROMPTS = ("Say 40 words", "Say 120 words", "Reply with exactly: ok", "Say 15 words")
 CLIENTS = ("codex_exec/0.169.0", "codex-tui/0.169.0", "opencode/1.18.33", "OpenAI/Python")
-FAULTS = ("usage_limit_reached", "server_error", "reset_before_headers", "overloaded_after_created")
+FAULTS = ("usage_limit_reached", "server_error", "reset_before_headers", "failed_overloaded")
 BUSY_EVERY = 4.0  # seconds between two turns of the background traffic, on average
 
 

@@ -36,7 +36,7 @@ def test_every_documented_command_exists() -> None:
 
 def test_every_documented_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`?make ([a-z-]+)`?", TEXT)) - targets - {"it", "sure"} == set()
+    assert set(re.findall(r"`?make ([a-z-]+)`?", TEXT)) - targets - {"it", "sure", "two"} == set()
 
 
 def test_every_documented_metric_exists() -> None:

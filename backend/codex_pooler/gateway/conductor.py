@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.gateway import answers
@@ -58,9 +58,15 @@ class Course:
             usage=terminal.usage if terminal else None,
             service_tier=terminal.service_tier if terminal else None,
             response_bytes=self.sink.bytes_sent,
-            attempts=self.attempts,
+            attempts=self._attempts(),
             excluded=self.excluded,
         )
+
+    def _attempts(self) -> list[Tried]:
+        """Nothing followed the last attempt: if it was to be replaced, it simply failed."""
+        if self.attempts and self.attempts[-1].outcome == "failed_over":
+            self.attempts[-1] = replace(self.attempts[-1], outcome="failed")
+        return self.attempts
 
 
 async def run_turn(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
@@ -164,7 +170,7 @@ def _conclude(course: Course, account: Account, ending: Ending, relay: Relay, st
     verdict = classify(ending)
     _learn(course.house, account, ending, verdict)
     course.first_output_at = relay.first_output_at or course.first_output_at
-    moves_on = verdict.move and not ending.committed
+    moves_on = (verdict.move or verdict.strip_reasoning) and not ending.committed
     outcome = "served" if not verdict.code else "failed_over" if moves_on else "failed"
     outcome = "cancelled" if ending.kind == "client_gone" else outcome
     course.attempts.append(_tried(course, account, started, outcome, ending.status, verdict.code or None))
