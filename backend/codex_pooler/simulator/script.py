@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-_LOREM = tuple(
+_LOREM_TEXT = (
     "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna "
-    "aliqua enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo".split()  # noqa: SIM905
+    "aliqua enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat"
 )
+_LOREM = _LOREM_TEXT.split()
 _DEFAULT_WORDS = 12
 _EXACTLY = re.compile(r"reply with exactly:[ \t]*(.+)", re.IGNORECASE)
 _COMMAND = re.compile(r"run the shell command:[ \t]*(?:`([^`]+)`|(.+))", re.IGNORECASE)
