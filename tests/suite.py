@@ -69,8 +69,9 @@ CHECKS: dict[str, tuple[Check, ...]] = {
 
 
 def environment() -> dict[str, str]:
-    """This environment with what the browser tests need to find, and a coloured terminal's codes left out."""
-    environ = {**os.environ, "PYTHON": str(BIN / "python"), "PYTHONUNBUFFERED": "1"}
+    """This environment with what the browser tests need to find, and without colours: the output is read here."""
+    environ = {**os.environ, "PYTHON": str(BIN / "python"), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+    environ.pop("FORCE_COLOR", None)
     if found := browser():
         environ["CHROMIUM_PATH"] = found
     return environ
