@@ -211,6 +211,7 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     app[health.GAUGES] = running.gauges
     for path in codex.PATHS:
         app.router.add_post(path, codex.create_response)
+        app.router.add_get(path, codex.refuse_websocket)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

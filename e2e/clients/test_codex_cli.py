@@ -141,3 +141,17 @@ async def test_an_account_that_fails_in_the_first_turn_is_not_noticed(cli: Codex
     assert messages(await cli.exec("Reply with exactly: ok")) == ["ok"]
     (row,) = await gateway.log()
     assert [attempt["outcome"] for attempt in row["attempt_log"]] == ["failed_over", "served"]
+
+
+async def test_a_configuration_with_websockets_goes_on_over_http_at_once(cli: Codex, gateway: Gateway) -> None:
+    path = cli.home / ".codex" / "config.toml"
+    path.write_text(path.read_text().replace("supports_websockets = false", "supports_websockets = true"))
+    assert messages(await cli.exec("Reply with exactly: ok")) == ["ok"]
+
+
+async def test_the_snippet_the_console_shows_is_what_works(cli: Codex, gateway: Gateway) -> None:
+    snippets = (await gateway.admin("GET", "/client-configs"))["items"]
+    body = next(snippet["body"] for snippet in snippets if snippet["tool"] == "codex")
+    served = body.replace("http://127.0.0.1:0", gateway.origin).replace("http://localhost:4000", gateway.origin)
+    (cli.home / ".codex" / "config.toml").write_text(served)
+    assert messages(await cli.exec("Reply with exactly: ok")) == ["ok"]

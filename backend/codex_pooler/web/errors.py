@@ -20,6 +20,8 @@ def refusal(status: int, code: str, message: str, *, param: str | None = None) -
     """An error in the envelope that Codex and the OpenAI SDKs parse."""
     body = error_body(code, message, param=param) if param else error_body(code, message)
     headers = {"cache-control": "no-store"}
+    if status == 426:
+        headers["upgrade"] = "HTTP/1.1"
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return web.Response(status=status, body=body, headers=headers, content_type="application/json")

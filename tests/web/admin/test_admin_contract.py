@@ -164,7 +164,7 @@ async def test_the_document_is_served(client: Client) -> None:
 
 async def test_client_configurations_hold_the_address_and_no_secret(owner: Browserless) -> None:
     items = (await owner.get("/client-configs"))["items"]
-    assert [item["tool"] for item in items] == ["codex", "curl", "openai-python", "openai-node"]
+    assert [item["tool"] for item in items] == ["codex", "curl"]
     for item in items:
         assert "http://localhost:" in item["body"]
         assert "CODEX_POOLER_API_KEY" in item["body"]

@@ -12,15 +12,13 @@ from codex_pooler.web.admin.schemas.clients import ClientConfigPage, ClientConfi
 api = Api("client-configs")
 KEY_NOTE = "Set CODEX_POOLER_API_KEY to a pool key in the environment; do not write it into the file."
 
-CODEX = """model_provider = "codex-pooler-ws"
-
-[model_providers.codex-pooler-ws]
-name = "OpenAI"
-base_url = "{origin}/backend-api/codex"
-env_key = "CODEX_POOLER_API_KEY"
-wire_api = "responses"
-supports_websockets = true
-requires_openai_auth = true
+MODEL = "gpt-5.5"
+SIGN_IN_NOTE = (
+    "The interactive Codex asks for a sign-in when it has none of its own; "
+    "set requires_openai_auth = false to do without."
+)
+CODEX = """model = "{model}"
+model_provider = "codex-pooler-http"
 
 [model_providers.codex-pooler-http]
 name = "OpenAI"
@@ -34,24 +32,8 @@ requires_openai_auth = true
 CURL = """curl -N "{origin}/backend-api/codex/responses" \\
   -H "Authorization: Bearer $CODEX_POOLER_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model":"gpt-5-codex","stream":true,"store":false,"instructions":"","input":[{{"type":"message","role":"user","content":[{{"type":"input_text","text":"Reply with exactly: ok"}}]}}]}}'
+  -d '{{"model":"{model}","stream":true,"store":false,"instructions":"","input":[{{"type":"message","role":"user","content":[{{"type":"input_text","text":"Reply with exactly: ok"}}]}}]}}'
 """  # noqa: E501
-
-PYTHON = """import os
-
-from openai import OpenAI
-
-client = OpenAI(api_key=os.environ["CODEX_POOLER_API_KEY"], base_url="{origin}/v1")
-response = client.responses.create(model="gpt-5-codex", input="Reply with exactly: ok")
-print(response.output_text)
-"""
-
-NODE = """import OpenAI from "openai";
-
-const client = new OpenAI({{ apiKey: process.env.CODEX_POOLER_API_KEY, baseURL: "{origin}/v1" }});
-const response = await client.responses.create({{ model: "gpt-5-codex", input: "Reply with exactly: ok" }});
-console.log(response.output_text);
-"""
 
 MODEL_NOTE = "Replace the model by one that your accounts offer."
 TOOLS: tuple[dict[str, Any], ...] = (
@@ -61,7 +43,7 @@ TOOLS: tuple[dict[str, Any], ...] = (
         "language": "toml",
         "file": "~/.codex/config.toml",
         "body": CODEX,
-        "notes": [KEY_NOTE, "Where websockets are blocked, choose codex-pooler-http as model_provider."],
+        "notes": [KEY_NOTE, SIGN_IN_NOTE],
     },
     {
         "tool": "curl",
@@ -69,22 +51,6 @@ TOOLS: tuple[dict[str, Any], ...] = (
         "language": "shell",
         "file": None,
         "body": CURL,
-        "notes": [KEY_NOTE, MODEL_NOTE],
-    },
-    {
-        "tool": "openai-python",
-        "title": "OpenAI SDK for Python",
-        "language": "python",
-        "file": None,
-        "body": PYTHON,
-        "notes": [KEY_NOTE, MODEL_NOTE],
-    },
-    {
-        "tool": "openai-node",
-        "title": "OpenAI SDK for Node.js",
-        "language": "javascript",
-        "file": None,
-        "body": NODE,
         "notes": [KEY_NOTE, MODEL_NOTE],
     },
 )
@@ -99,4 +65,4 @@ async def list_client_configs(call: Call) -> Any:
         async with call.context.database.session() as session:
             await require_pool(call, session, call.query["pool_id"], "pool_id")
     origin = call.context.config.origin
-    return common.page([{**tool, "body": tool["body"].format(origin=origin)} for tool in TOOLS])
+    return common.page([{**tool, "body": tool["body"].format(origin=origin, model=MODEL)} for tool in TOOLS])

@@ -14,7 +14,7 @@ from codex_pooler.snapshot.model import Key
 from codex_pooler.storage.ids import uuid7
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.web.bodies import read_body
-from codex_pooler.web.errors import answered
+from codex_pooler.web.errors import answered, refusal
 from codex_pooler.web.runtime.sinks import JsonSink, SseSink
 
 HOUSE = web.AppKey("house", House)
@@ -31,6 +31,17 @@ WINDOW_HEADER = "x-codex-window-id"  # <thread>:<number of compactions>
 async def create_response(request: web.Request) -> web.StreamResponse:
     """One model turn, streamed or as one JSON object."""
     return await answered(request, _create_response)
+
+
+async def refuse_websocket(request: web.Request) -> web.StreamResponse:
+    """``GET`` on the same path: 426 makes Codex go on over HTTP at once and silently."""
+    return await answered(request, _refuse_websocket)
+
+
+async def _refuse_websocket(request: web.Request) -> web.StreamResponse:
+    authenticate(request.headers.get("Authorization"), request.app[HOUSE].snapshot.current, request.app[KEYRING])
+    message = "this gateway serves responses over HTTP; set supports_websockets = false, or go on without"
+    return refusal(426, "websocket_not_available", message)
 
 
 async def _create_response(request: web.Request) -> web.StreamResponse:
