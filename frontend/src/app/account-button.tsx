@@ -9,7 +9,6 @@ export function AccountButton(props: ComponentProps<'button'>) {
     <button
       {...props}
       type="button"
-      aria-label={`Account of ${display_name}`}
       className="flex w-full min-w-0 cursor-default items-center gap-2.5 rounded-md px-2 py-1.5 text-left hover:bg-hover data-popup-open:bg-hover coarse:min-h-11"
     >
       <span
@@ -18,7 +17,10 @@ export function AccountButton(props: ComponentProps<'button'>) {
       >
         {initials}
       </span>
-      <span className="min-w-0 flex-1 truncate font-medium">{display_name}</span>
+      <span className="min-w-0 flex-1 truncate font-medium">
+        <span className="sr-only">Account of </span>
+        {display_name}
+      </span>
       <ChevronsUpDown aria-hidden className="size-3.5 shrink-0 text-ink-3" />
     </button>
   );

@@ -11,7 +11,6 @@ export const Route = createFileRoute('/setup')({
   component: Setup,
   errorComponent: (props) => (
     <main className="mx-auto max-w-xl p-6">
-      <h1 className="sr-only">Set up Codex Pooler</h1>
       <PageError {...props} />
     </main>
   ),

@@ -12,7 +12,6 @@ export const Route = createFileRoute('/sign-in')({
   component: SignIn,
   errorComponent: (props) => (
     <main className="mx-auto max-w-xl p-6">
-      <h1 className="sr-only">Sign in</h1>
       <PageError {...props} />
     </main>
   ),

@@ -1,0 +1,82 @@
+import type { Page } from '@playwright/test';
+
+export interface Screen {
+  name: string;
+  path: string;
+  /** The world to show it in; the usual one without pushes if absent. */
+  mock?: string;
+  /** What to do before looking. */
+  act?: (page: Page) => Promise<void>;
+}
+
+const press = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name }).first().click();
+
+const choose = (trigger: string, item: string | RegExp) => async (page: Page) => {
+  await page.getByRole('button', { name: trigger }).click();
+  await page.getByRole('menuitem', { name: item }).click();
+};
+
+/** Every screen and every overlay, once. A new screen is added here and nowhere else. */
+export const SCREENS: Screen[] = [
+  { name: 'gallery', path: '/gallery/index.html' },
+  { name: 'sign-in', path: '/sign-in', mock: 'signed-out' },
+  { name: 'sign-in refused', path: '/sign-in', mock: 'signed-out', act: refusedSignIn },
+  { name: 'set-up', path: '/', mock: 'fresh', act: press('Create owner') },
+  { name: 'first run', path: '/upstreams', mock: 'empty' },
+  { name: 'no pools', path: '/pools', mock: 'empty' },
+  { name: 'no keys', path: '/api-keys', mock: 'empty' },
+  { name: 'no requests', path: '/requests', mock: 'empty' },
+  { name: 'database away', path: '/upstreams', mock: 'failing' },
+  { name: 'not found', path: '/nowhere' },
+  { name: 'upstreams', path: '/upstreams' },
+  { name: 'upstreams as a table', path: '/upstreams?view=table' },
+  { name: 'no account matches', path: '/upstreams?q=nobody' },
+  { name: 'account menu', path: '/upstreams', act: press('Actions for atlas') },
+  { name: 'import', path: '/upstreams?dialog=import', act: press('Import') },
+  { name: 'rename account', path: '/upstreams', act: choose('Actions for atlas', 'Rename…') },
+  { name: 'delete account', path: '/upstreams', act: choose('Actions for atlas', 'Delete…') },
+  { name: 'pools of an account', path: '/upstreams', act: choose('Actions for atlas', 'Pools…') },
+  { name: 'pools', path: '/pools' },
+  { name: 'pools latency', path: '/pools?measure=latency&range=7d' },
+  { name: 'new pool', path: '/pools?dialog=new' },
+  { name: 'pool settings', path: '/pools', act: press('Accounts and settings') },
+  { name: 'api keys', path: '/api-keys' },
+  { name: 'new key', path: '/api-keys?dialog=new' },
+  { name: 'key created', path: '/api-keys?dialog=new', act: createKey },
+  { name: 'connect a client', path: '/api-keys?dialog=connect' },
+  { name: 'revoke key', path: '/api-keys', act: choose('Actions for hermes', 'Revoke…') },
+  { name: 'requests', path: '/requests' },
+  {
+    name: 'request detail',
+    path: '/requests?status=["failed"]',
+    act: (page) => page.getByRole('table').getByRole('link').first().click(),
+  },
+  {
+    name: 'facet',
+    path: '/requests',
+    act: (page) => page.getByRole('combobox', { name: 'Filter by model' }).click(),
+  },
+  { name: 'command palette', path: '/upstreams', act: (page) => page.keyboard.press('Control+k') },
+  { name: 'shortcuts', path: '/upstreams', act: (page) => page.keyboard.press('?') },
+  { name: 'who is signed in', path: '/upstreams', act: openAccount },
+];
+
+async function refusedSignIn(page: Page): Promise<void> {
+  await page.getByLabel('E-mail').fill('ada@example.com');
+  await page.getByLabel('Password').fill('wrong password');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+}
+
+async function createKey(page: Page): Promise<void> {
+  await page.getByLabel('Name').fill('reviewer');
+  await page.getByRole('button', { name: 'Create key' }).click();
+  await page.getByText('codex-pooler-ws').first().waitFor();
+}
+
+async function openAccount(page: Page): Promise<void> {
+  const menu = page.getByRole('button', { name: 'Open navigation' });
+  if (await menu.isVisible()) await menu.click();
+  await page.getByRole('button', { name: 'Account of Ada Lovelace' }).click();
+  await page.getByRole('menuitem', { name: 'Sign out' }).waitFor();
+}
