@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+_CONTENT_TYPES = {"<": "text/html", "{": "application/json"}
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -19,7 +21,7 @@ class Refusal:
     def as_response(self) -> web.Response:
         """The refusal over HTTP."""
         if isinstance(self.body, str):
-            kind = "text/html" if self.body.lstrip().startswith("<") else "application/json"
+            kind = _CONTENT_TYPES.get(self.body[:1], "text/plain")
             return web.Response(status=self.status, text=self.body, content_type=kind, headers=self.headers)
         raw = orjson.dumps(self.body)
         return web.Response(status=self.status, body=raw, content_type="application/json", headers=self.headers)

@@ -42,9 +42,6 @@ _BEHIND_LOGIN: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/wham/agent-identities/jwks", "helpers", media.fixed(200, {"keys": []})),
     ("GET", "/wham/settings/user", "helpers", media.fixed(404, {"detail": "Not Found"})),
 )
-ROUTE_NAMES = frozenset(name for _, _, name, _ in _BEHIND_LOGIN) | {"whoami", "token"}
-"""What a fault order may name as its route, besides `*`."""
-
 _WHOAMI = "/api/accounts/v1/user-auth-credential/whoami"
 
 

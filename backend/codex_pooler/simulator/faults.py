@@ -9,7 +9,12 @@ from codex_pooler.simulator.answers import Refusal, error, usage_limit
 HTTP, WEBSOCKET, UPGRADE = "http", "websocket", "upgrade"
 ANY_ACCOUNT = "*"
 TURN = "turn"
-"""Route of a model turn over either transport; every other route is named in `app.ROUTE_NAMES`."""
+"""Route of a model turn, over either transport."""
+ROUTES = frozenset(
+    {TURN, "compact", "models", "usage", "accounts", "credits", "consume", "files", "transcribe", "images", "search"}
+    | {"helpers", "whoami", "token"}
+)
+"""What an order may name as its route, besides `*`."""
 
 _TURNS = (HTTP, WEBSOCKET)
 _HOUR_MS = 3_600_000.0
@@ -206,9 +211,9 @@ class FaultBook:
     orders: list[Order] = field(default_factory=list)
 
     def add(self, order: Order) -> None:
-        """Queue an order. A refused upgrade is its own route, whatever the request said."""
-        if order.fault.transports == (UPGRADE,):
-            order.route = TURN
+        """Queue an order. Raises ValueError for a route there is none of."""
+        if order.route not in ROUTES | {"*"}:
+            raise ValueError(f"unknown route {order.route!r}; known are {', '.join(sorted(ROUTES))}")
         self.orders.append(order)
 
     def strike(

@@ -141,7 +141,7 @@ class Session:
     ) -> None:
         """Compose the turn and send its events, with the ending a fault gives it."""
         self.account.roll(self.world.clock())
-        tokens = memory.tokens + tokens_of(length)
+        tokens = memory.tokens + tokens_of(len(orjson.dumps(body.get("input"))) if memory.items else length)
         turn = open_turn(self.world, self.account, body, memory.items, tokens, WEBSOCKET)
         if isinstance(turn, Refusal):
             await self.refuse(turn, arrival)
@@ -154,7 +154,8 @@ class Session:
         await self.send(rate_limits(self.account, self.world.clock()))
         await self.send_all(score.events)
         if not cut:
-            self.remember(turn.response_id, Memory([*memory.items, *body["input"], *score.output], tokens))
+            heard = tokens + score.usage.output_tokens - score.usage.reasoning_tokens
+            self.remember(turn.response_id, Memory([*memory.items, *body["input"], *score.output], heard))
         if not cut or (fault is not None and fault.kind == "incomplete"):
             settle(self.world, self.account, arrival, score)
         if fault is not None and cut:
