@@ -8,6 +8,9 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 
+# A server must not outlive a killed make, or it would keep the port from the next start.
+FOREGROUND := exec $$(setpriv --help 2>/dev/null | grep -q pdeathsig && echo setpriv --pdeathsig TERM) $(BIN)
+
 # The first interpreter that is new enough and can make virtual environments; an existing .venv comes first.
 define prepare
 	@for python in $(BIN)/python "$$PYTHON" python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -23,13 +26,13 @@ help: ## Show the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: bootstrap ## Set everything up and serve on port 4000
-	@exec $(BIN)/codex-pooler serve
+	@$(FOREGROUND)/codex-pooler serve
 
 demo: bootstrap ## Serve with a simulated backend, seeded pools, accounts and traffic
-	@exec $(BIN)/codex-pooler demo
+	@$(FOREGROUND)/codex-pooler demo
 
 dev: bootstrap-console ## Serve with reload on a change of the Python code, next to the console's dev server
-	@exec $(BIN)/python backend/dev.py
+	@$(FOREGROUND)/python backend/dev.py
 
 test: bootstrap-console ## Run every check and test: Python, console, browser
 	@$(BIN)/python tests/suite.py lint python console browser

@@ -86,8 +86,16 @@ def files_below(path: Path) -> Iterator[Path]:
 
 
 def environment_identity() -> str:
-    """What a virtual environment cannot survive a change of: its place and its interpreter's version."""
-    return digest(str(ROOT), ".".join(platform.python_version_tuple()[:2]), platform.machine())
+    """What a virtual environment cannot survive a change of: its place, its interpreter and that one's version.
+
+    The interpreter counts because another user may not be allowed to start the one it was made with.
+    """
+    return digest(str(ROOT), base_python(), ".".join(platform.python_version_tuple()[:2]), platform.machine())
+
+
+def base_python() -> str:
+    """The interpreter outside of any virtual environment."""
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
 def environment_fingerprint() -> str:
@@ -104,7 +112,7 @@ def prepare_environment() -> None:
     # While this file exists the environment is not trusted: a killed installation leaves half a package behind.
     incomplete.touch()
     if not PYTHON.exists():
-        run([sys._base_executable, "-m", "venv", str(VENV)])  # type: ignore[attr-defined]
+        run([base_python(), "-m", "venv", str(VENV)])
     identity.write_text(environment_identity())
     checkout = ["install", "--no-deps", "--no-build-isolation", "--editable", "."]
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
