@@ -84,7 +84,7 @@ async def test_structured_output_fits_the_schema(lab: Lab) -> None:
     schema = {
         "type": "object",
         "properties": {"title": {"type": "string"}, "kind": {"enum": ["bug"]}, "sizes": {"$ref": "#/$defs/sizes"}},
-        "$defs": {"sizes": {"type": "array", "items": {"type": "integer"}}},
+        "$defs": {"sizes": {"type": "array", "items": {"type": "integer"}, "minItems": 1}},
     }
     form = {"format": {"type": "json_schema", "name": "t", "schema": schema}}
     events = await lab.turn("Name this thread", text=form)

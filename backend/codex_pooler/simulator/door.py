@@ -108,7 +108,7 @@ async def reset(request: web.Request) -> None:
     """Cut the connection with a TCP RST, once what was written has had time to leave."""
     await asyncio.sleep(_SETTLE_SECONDS)
     transport = request.transport
-    if transport is None:
+    if transport is None or transport.is_closing():
         return
     wire = transport.get_extra_info("socket")
     with socket.socket(fileno=os.dup(wire.fileno())) as twin:

@@ -16,6 +16,7 @@ ROUTES = frozenset(
 )
 """What an order may name as its route, besides `*`."""
 
+KINDS = ("refuse", "delay", "reset", "not_sse", "cut_reset", "truncate", "stall", "failed", "incomplete", "error")
 _TURNS = (HTTP, WEBSOCKET)
 _HOUR_MS = 3_600_000.0
 
@@ -174,6 +175,8 @@ def fault_of(asked: str | Mapping[str, Any]) -> Fault:
         raise ValueError(f"unknown fault {preset!r}")
     if "transports" in values:
         values["transports"] = tuple(values["transports"])
+    if values.get("kind", KINDS[0]) not in KINDS:
+        raise ValueError(f"unknown kind {values['kind']!r}; known are {', '.join(KINDS)}")
     try:
         return Fault(**values) if preset is None else replace(PRESETS[preset], **values)
     except TypeError as problem:

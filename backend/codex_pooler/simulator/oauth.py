@@ -27,7 +27,7 @@ async def authorize(request: web.Request) -> web.Response:
     world, query = request.app[WORLD], request.query
     arrive(world, request)
     account = world.accounts.get(query.get("auto_account") or world.settings.login_account or "")
-    if query.get("client_id") != CLIENT_ID or query.get("response_type") != "code":
+    if query.get("client_id") != CLIENT_ID or query.get("response_type") != "code" or "redirect_uri" not in query:
         return _refuse("invalid_request", "The client is not known.")
     if query.get("code_challenge_method") != "S256" or not query.get("code_challenge"):
         return _refuse("invalid_request", "PKCE with S256 is required.")

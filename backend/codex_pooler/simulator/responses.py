@@ -70,16 +70,15 @@ async def compact(world: World, account: Account, request: web.Request, arrival:
     if isinstance(read, Refusal):
         return read.as_response()
     body, length = read
-    whole = dict(body) | {
-        "stream": True,
-        "store": False,
-        "input": [*body.get("input", ()), {"type": "compaction_trigger"}],
-    }
+    given = body.get("input")
+    if not isinstance(given, list):
+        return detail(400, "Input must be a list").as_response()
+    whole = dict(body) | {"stream": True, "store": False, "input": [*given, {"type": "compaction_trigger"}]}
     turn = open_turn(world, account, whole, (), tokens_of(length), HTTP)
     if isinstance(turn, Refusal):
         return turn.as_response()
     score = compose(turn, world)
-    kept = [item for item in body.get("input", ()) if item.get("role") == "user"]
+    kept = [item for item in given if item.get("role") == "user"]
     answer = {
         "id": turn.response_id,
         "object": "response.compaction",

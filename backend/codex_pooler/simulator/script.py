@@ -76,7 +76,8 @@ def _texts(item: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(content, str):
         yield content
         return
-    yield from (part["text"] for part in content or () if part.get("type") in ("input_text", "text"))
+    parts = (part for part in content or () if isinstance(part, dict))
+    yield from (str(part.get("text")) for part in parts if part.get("type") in ("input_text", "text"))
 
 
 def _prompt(items: Sequence[Mapping[str, Any]]) -> tuple[str, Sequence[Mapping[str, Any]]]:
@@ -178,7 +179,7 @@ def _instance(schema: Mapping[str, Any], root: Mapping[str, Any], words: str | N
         return _instance(found, root, words)
     for key in ("anyOf", "oneOf", "allOf"):
         if schema.get(key):
-            return _instance(schema[key][0], root, words)
+            return _instance(_plainest(schema[key]), root, words)
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
@@ -187,11 +188,18 @@ def _instance(schema: Mapping[str, Any], root: Mapping[str, Any], words: str | N
     return _KINDS[kind[0] if isinstance(kind, list) else kind](schema, root, words)
 
 
+def _plainest(choices: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The choice that cannot recurse, if there is one: null before anything else."""
+    return next((one for one in choices if one.get("type") == "null"), choices[0])
+
+
 _KINDS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any], str | None], Any]] = {
     "object": lambda schema, root, words: {
         name: _instance(part, root, words) for name, part in (schema.get("properties") or {}).items()
     },
-    "array": lambda schema, root, words: [_instance(schema.get("items") or {"type": "null"}, root, words)],
+    "array": lambda schema, root, words: [
+        _instance(schema.get("items") or {}, root, words) for _ in range(schema.get("minItems", 0))
+    ],
     "string": lambda schema, root, words: words or word_run(3),
     "integer": lambda schema, root, words: int(schema.get("minimum", 1)),
     "number": lambda schema, root, words: float(schema.get("minimum", 1)),
