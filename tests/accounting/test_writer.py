@@ -69,7 +69,7 @@ async def test_a_finished_turn_becomes_a_row_and_is_counted(database: Database, 
     writer, turn = await writer_for(database, spool, stored), asked()
     async with database.session() as session:
         await session.execute(sa.insert(pools).values(id=turn.pool_id, slug="team", name="Team"))
-    Journal(spool).end(turn.id, final_row(turn, ended()))
+    Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended()))
     await writer.drain()
     (row,) = await rows_of(database)
     assert (row.pool_id, row.pool_name, row.input_tokens, row.ttft_ms) == (turn.pool_id, "Team", 10, 300)
@@ -84,7 +84,7 @@ async def test_a_finished_turn_becomes_a_row_and_is_counted(database: Database, 
 async def test_a_row_that_comes_twice_counts_once(database: Database, spool: Spool) -> None:
     writer, turn = await writer_for(database, spool), asked()
     for _ in range(2):
-        Journal(spool).end(turn.id, final_row(turn, ended()))
+        Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended()))
         await writer.drain()
     assert len(await rows_of(database)) == 1
     assert await total(database, "requests") == 1
@@ -102,7 +102,7 @@ async def test_what_a_killed_process_left_is_stored_once_and_its_running_turns_a
         "j = Journal(Spool(Path(sys.argv[1])))\n"
         "for n in range(20):\n"
         "    turn = asked(); j.begin(turn.id, begun_row(turn))\n"
-        "    n % 2 and j.end(turn.id, final_row(turn, ended()))\n"
+        "    n % 2 and j.end(turn.id, final_row(turn, begun_row(turn), ended()))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(spool.folder)], check=False)
@@ -119,7 +119,7 @@ async def test_rows_wait_in_the_spool_while_the_database_is_away(dsn: str, spool
     writer = await writer_for(gone, spool)
     await gone.close()
     turn = asked()
-    Journal(spool).end(turn.id, final_row(turn, ended()))
+    Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended()))
     with pytest.raises(RuntimeError, match="closing"):
         await writer.drain()
     assert spool.backlog > 0
@@ -131,7 +131,7 @@ async def test_rows_wait_in_the_spool_while_the_database_is_away(dsn: str, spool
 
 async def test_a_day_without_a_partition_gets_one(database: Database, spool: Spool) -> None:
     writer, turn = await writer_for(database, spool), asked(admitted_at=NOW - 20 * 86400)
-    Journal(spool).end(turn.id, final_row(turn, ended()))
+    Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended()))
     await writer.drain()
     assert len(await rows_of(database)) == 1
 
@@ -142,7 +142,7 @@ async def test_odd_text_from_clients_is_made_fit_and_never_blocks_the_log(
 ) -> None:
     writer, turn = await writer_for(database, spool), asked(model=text, client=text, effort=text)
     Journal(spool).begin(turn.id, begun_row(turn))
-    Journal(spool).end(turn.id, final_row(turn, ended(error_code=text, service_tier=text)))
+    Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended(error_code=text, service_tier=text)))
     await writer.drain()
     (row,) = await rows_of(database)
     assert len(row.model) <= 160
@@ -152,7 +152,7 @@ async def test_odd_text_from_clients_is_made_fit_and_never_blocks_the_log(
 async def test_a_row_the_database_refuses_does_not_hold_up_the_others(database: Database, spool: Spool) -> None:
     writer, turn = await writer_for(database, spool), asked()
     spool.end("bad", b'{"id":"not a uuid","admitted_at":"2026-01-01T00:00:00+00:00"}')
-    Journal(spool).end(turn.id, final_row(turn, ended()))
+    Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended()))
     await writer.drain()
     assert len(await rows_of(database)) == 1
     assert spool.backlog == 0

@@ -71,8 +71,8 @@ def test_an_event_type_inside_a_delta_is_not_taken_for_an_end() -> None:
     delta = (
         rb'{"type":"response.output_text.delta","delta":"event: response.completed {\"type\":\"response.completed\"}"}'
     )
-    assert scanner.feed(b"event: response.output_text.delta\ndata: " + delta + b"\n\n") == []
-    assert scanner.feed(b"data: " + delta + b"\n\n") == []
+    assert not scanner.feed(b"event: response.output_text.delta\ndata: " + delta + b"\n\n")
+    assert not scanner.feed(b"data: " + delta + b"\n\n")
 
 
 def test_events_without_an_event_line_are_known_by_their_json() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.gateway import answers
@@ -31,6 +33,8 @@ class Course:
     turn: TurnRequest
     sink: Sink
     house: House
+    asked: Asked
+    begun: Mapping[str, Any]
     attempts: list[Tried] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     first_output_at: float | None = None
@@ -40,7 +44,7 @@ class Course:
         if self.settled:
             return
         self.settled = True
-        self.house.journal.end(self.turn.id, final_row(asked(self.turn), self._ended(outcome)))
+        self.house.journal.end(self.turn.id, final_row(self.asked, self.begun, self._ended(outcome)))
         self.house.finished[self.turn.key.pool.id] += 1
         self.house.metrics.count(TURNS, outcome.status)
         for tried in self.attempts:
@@ -74,8 +78,9 @@ async def run_turn(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
 
     Returns how it ended; when ``failure`` is set and the sink has not begun, the caller owes the client an answer.
     """
-    course = Course(turn, sink, house)
-    house.journal.begin(turn.id, begun_row(asked(turn)))
+    known = asked(turn)
+    course = Course(turn, sink, house, known, begun_row(known))
+    house.journal.begin(turn.id, course.begun)
     outcome = Outcome("cancelled", http_status=499, error_code="client_disconnected")
     draining = False
     try:

@@ -15,6 +15,7 @@ from codex_pooler.protocol.sse import EventScanner
 from codex_pooler.upstream.connection import UpstreamConnection
 
 MAX_ERROR_BODY = 256 * 1024
+CHECK_EVERY = 32 * 1024  # bytes passed between two looks at how far the client lags behind
 
 
 class Relay:
@@ -34,6 +35,7 @@ class Relay:
         self._streaming = False
         self._aligned = False  # the client's chunks end where the backend's do: raw bytes may pass
         self._last_bytes = self._last_written = loop.time()
+        self._unchecked = 0
         self._resuming: asyncio.Task[None] | None = None
 
     @property
@@ -137,8 +139,7 @@ class Relay:
     def _commit(self, rest: Sequence[bytes]) -> None:
         self.first_output_at = self._last_written = self._last_bytes
         self._scanner.only_terminal = True
-        for piece in rest:
-            self._watch(piece)
+        self._watch(rest)
         self.sink.begin(self._head)
         complete = self._body is not None and self._body.complete
         self.sink.payload(b"".join((self._hold.release(), *rest)), last=complete)
@@ -148,20 +149,22 @@ class Relay:
     # -- after
 
     def _pass(self, raw: bytes, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            self._watch(piece)
+        self._watch(pieces)
         if self._aligned:
             self.sink.raw(raw)
         else:
             self.sink.payload(b"".join(pieces))
             self._aligned = self._may_splice()
         self._last_written = self._last_bytes
-        if self.sink.congested:
+        self._unchecked += len(raw)
+        if self._unchecked > CHECK_EVERY:
+            self._unchecked = 0
             self._ease_off()
 
-    def _watch(self, piece: bytes) -> None:
-        for event in self._scanner.feed(piece):
-            self.terminal = self.terminal or read_terminal(event)
+    def _watch(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            for event in self._scanner.feed(piece):
+                self.terminal = self.terminal or read_terminal(event)
 
     def _may_splice(self) -> bool:
         body = self._body

@@ -97,8 +97,10 @@ class ChunkedBody:
         """The payload pieces in ``data``.  Raises ProtocolError on broken framing."""
         if not self._left and not self._partial:
             end = data.find(b"\r\n")
-            if end > 0 and (size := _chunk_size(data[:end])) and end + size + 4 == len(data) and data.endswith(b"\r\n"):
-                return (data[end + 2 : -2],)  # the usual case: exactly one whole chunk
+            if 0 < end < 8 and data[:end].isalnum() and data.endswith(b"\r\n"):
+                size = _chunk_size(data[:end])
+                if size and end + size + 4 == len(data):
+                    return (data[end + 2 : -2],)  # the usual case: exactly one whole chunk
         return self._feed_slowly(data)
 
     def _feed_slowly(self, data: bytes) -> Sequence[bytes]:
@@ -200,6 +202,11 @@ def body_of(head: ResponseHead) -> Body:
 
 
 def _chunk_size(line: bytes) -> int:
+    try:
+        if line.isalnum() and len(line) < 16:
+            return int(line, 16)
+    except ValueError:
+        pass
     if not (match := CHUNK_SIZE.match(line)):
         raise ProtocolError("malformed chunk size")
     return int(match[1], 16)

@@ -3,6 +3,7 @@ multi-line data.  Nothing is rewritten; whoever relays the bytes relays them as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,11 +15,19 @@ TERMINAL_PREFIXES = tuple(b"event: " + name.encode() + b"\n" for name in sorted(
 SKIP_AFTER = 4096  # bytes of an unfinished block that are enough to know its type
 
 
+def _is_ordinary(block: bytes) -> bool:
+    """True when the block's first line alone says that it does not end a turn."""
+    return block.startswith(BACKEND_PREFIX) and not block.startswith(TERMINAL_PREFIXES)
+
+
 class SseEvent(NamedTuple):
     """One complete event: its type (``event:`` line, else the JSON's ``type``) and its data lines, joined."""
 
     type: str
     data: bytes
+
+
+NO_EVENTS: tuple[SseEvent, ...] = ()
 
 
 class _Typed(msgspec.Struct):
@@ -48,12 +57,13 @@ class EventScanner:
         """True between events: here, and only here, something may be inserted."""
         return not self._buffer and not self._skipping
 
-    def feed(self, data: bytes) -> list[SseEvent]:
+    def feed(self, data: bytes) -> Sequence[SseEvent]:
         if self._after_cr or b"\r" in data:
             data = self._with_line_feeds(data)
         end = data.find(b"\n\n")
         if end >= 0 and end == len(data) - 2 and not self._buffer and not self._skipping:
-            return self._parsed((data,))  # the usual case: one whole event
+            # the usual case: one whole event, and most of them do not matter
+            return NO_EVENTS if self.only_terminal and _is_ordinary(data) else self._parsed((data,))
         *blocks, rest = (self._buffer + data).split(b"\n\n")
         if self._skipping and blocks:
             self._skipping = False
@@ -64,7 +74,7 @@ class EventScanner:
     def _parsed(self, blocks: list[bytes] | tuple[bytes, ...]) -> list[SseEvent]:
         events = []
         for block in blocks:
-            if self.only_terminal and block.startswith(BACKEND_PREFIX) and not block.startswith(TERMINAL_PREFIXES):
+            if self.only_terminal and _is_ordinary(block):
                 continue
             event = parse_block(block)
             if event and (event.type in TERMINAL_TYPES or not self.only_terminal):
@@ -77,7 +87,7 @@ class EventScanner:
             return rest[-1:]
         if not self.only_terminal or len(rest) < SKIP_AFTER:
             return rest
-        if rest.startswith(BACKEND_PREFIX) and not rest.startswith(TERMINAL_PREFIXES):
+        if _is_ordinary(rest):
             self._skipping = True
             return rest[-1:]
         return rest

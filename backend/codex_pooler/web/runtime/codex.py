@@ -11,7 +11,7 @@ from codex_pooler.keys.lookup import authenticate
 from codex_pooler.keys.policy import check_model
 from codex_pooler.protocol.requests import BadRequest, RoutedFields, read_fields, rewritten
 from codex_pooler.snapshot.model import Key
-from codex_pooler.storage.ids import uuid7
+from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.errors import answered, refusal
@@ -53,7 +53,7 @@ async def _create_response(request: web.Request) -> web.StreamResponse:
     check_model(key, fields.model)
     if fields.stream is False or fields.stream is None:
         body = _as_stream(body)
-    turn_id = str(uuid7())
+    turn_id = uuid7_text()
     sink = SseSink(request, turn_id) if fields.stream else JsonSink(request, turn_id)
     headers = {name.lower(): value for name, value in request.headers.items()}
     turn = TurnRequest(
