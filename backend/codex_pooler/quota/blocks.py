@@ -28,6 +28,10 @@ class Blocks:
     def __init__(self) -> None:
         self._blocks: dict[UUID, Block] = {}
 
+    def __bool__(self) -> bool:
+        """False when nobody is blocked, which spares a look-up per account."""
+        return bool(self._blocks)
+
     def put(self, account_id: UUID, reason: str, now: float, *, resets_at: float | None, otherwise: float) -> None:
         """Block until ``resets_at``, or for ``otherwise`` seconds when the refusal named no reset."""
         until = now + otherwise if resets_at is None else resets_at

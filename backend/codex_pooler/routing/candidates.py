@@ -53,11 +53,10 @@ class NoCandidate(Exception):
 
 def choose(pool: Pool, seed: str, known: Known, moment: Moment) -> Choice:
     """Rank those who may serve; turns with the same ``seed`` prefer the same account.  Raises NoCandidate."""
-    excluded: Counter[str] = Counter()
+    excluded = Counter(pool.unfit)
     ready: list[Member] = []
-    for member in pool.members:
-        reason = unfit(member, moment) or refused(member, known, moment)
-        if reason:
+    for member in pool.fit:
+        if reason := refused(member, known, moment):
             excluded[reason] += 1
         else:
             ready.append(member)
@@ -68,38 +67,24 @@ def choose(pool: Pool, seed: str, known: Known, moment: Moment) -> Choice:
     return Choice(rank(ready, pool.strategy, seed, known, moment), dict(excluded))
 
 
-def unfit(member: Member, moment: Moment) -> str | None:
-    """Why configuration or credentials rule a member out, whatever happens at run time."""
-    account = member.account
-    if not member.enabled:
-        return "membership_disabled"
-    if account.state != "active":
-        return account.state
-    if not account.access_token:
-        return "credentials_unreadable"
-    if account.access_expires_at is not None and account.access_expires_at <= moment.wall:
-        return "token_expired"
-    return None
-
-
 def refused(member: Member, known: Known, moment: Moment) -> str | None:
     """Why a fit member cannot serve right now."""
-    account_id = member.account.id
-    if block := known.blocks.current(account_id, moment.wall):
+    account = member.account
+    if account.access_expires_at is not None and account.access_expires_at <= moment.wall:
+        return "token_expired"
+    if known.blocks and (block := known.blocks.current(account.id, moment.wall)):
         return block.reason
-    if known.health.excluded(account_id, moment.monotonic):
+    if known.health and known.health.excluded(account.id, moment.monotonic):
         return "failing"
-    if known.leases.full(member):
-        return "busy"
-    return None
+    return "busy" if known.leases.full(member) else None
 
 
 def rank(members: Iterable[Member], strategy: str, seed: str, known: Known, moment: Moment) -> tuple[Member, ...]:
     """Priority first, then the healthy before the demoted, then what the pool's strategy prefers."""
-    prefer, hashed = STRATEGIES[strategy], seed_hash(seed)
+    prefer, hashed, health = STRATEGIES[strategy], seed_hash(seed), known.health
 
     def order(member: Member) -> tuple[int, bool, float]:
-        demoted = known.health.demoted(member.account.id, moment.monotonic)
+        demoted = bool(health) and health.demoted(member.account.id, moment.monotonic)
         return member.priority, demoted, prefer(hashed, member)
 
     return tuple(sorted(members, key=order))
@@ -137,7 +122,7 @@ STRATEGIES: dict[str, Callable[[int, Member], float]] = {
 
 def _least_bad(pool: Pool, known: Known, moment: Moment) -> list[Member]:
     """When everybody who could serve is failing, the one that may try soonest does: a pool never locks itself out."""
-    failing = [m for m in pool.members if not unfit(m, moment) and refused(m, known, moment) == "failing"]
+    failing = [m for m in pool.fit if refused(m, known, moment) == "failing"]
 
     def may_try_at(member: Member) -> float:
         cell = known.health.cell(member.account.id)
@@ -147,5 +132,5 @@ def _least_bad(pool: Pool, known: Known, moment: Moment) -> list[Member]:
 
 
 def _earliest_return(pool: Pool, known: Known, moment: Moment) -> float | None:
-    blocks = [known.blocks.current(m.account.id, moment.wall) for m in pool.members if not unfit(m, moment)]
+    blocks = [known.blocks.current(m.account.id, moment.wall) for m in pool.fit]
     return min((block.until for block in blocks if block), default=None)

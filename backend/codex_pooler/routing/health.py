@@ -32,6 +32,10 @@ class Health:
     def __init__(self) -> None:
         self._cells: dict[UUID, Cell] = {}
 
+    def __bool__(self) -> bool:
+        """False when every account is healthy, which spares a look-up per account."""
+        return bool(self._cells)
+
     def cell(self, account_id: UUID) -> Cell | None:
         return self._cells.get(account_id)
 

@@ -35,6 +35,7 @@ class Leases:
 
     def full(self, member: Member) -> bool:
         """True when the account, or its place in the pool, has as many turns as it may."""
-        held = self.held(member.account.id)
-        caps = (member.max_concurrency, member.account.max_concurrency)
-        return any(cap is not None and held >= cap for cap in caps)
+        if member.max_concurrency is None and member.account.max_concurrency is None:
+            return False
+        caps = [cap for cap in (member.max_concurrency, member.account.max_concurrency) if cap is not None]
+        return self.held(member.account.id) >= min(caps)

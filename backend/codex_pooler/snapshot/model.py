@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -39,15 +40,34 @@ class Member:
     weight: float = 1.0
     max_concurrency: int | None = None
 
+    @property
+    def obstacle(self) -> str | None:
+        """Why configuration or credentials keep the account from serving here, whatever happens at run time."""
+        if not self.enabled:
+            return "membership_disabled"
+        if self.account.state != "active":
+            return self.account.state
+        return None if self.account.access_token else "credentials_unreadable"
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
+    """``fit`` are the members without an obstacle; ``unfit`` counts the others by reason."""
+
     id: UUID
     name: str
     status: str
     strategy: str
     max_attempts: int
     members: tuple[Member, ...]
+    fit: tuple[Member, ...] = field(init=False, repr=False)
+    unfit: Mapping[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        obstacles = Counter(member.obstacle for member in self.members)
+        del obstacles[None]
+        object.__setattr__(self, "fit", tuple(member for member in self.members if not member.obstacle))
+        object.__setattr__(self, "unfit", {reason or "": count for reason, count in obstacles.items()})
 
 
 @dataclass(frozen=True, slots=True)
