@@ -8,19 +8,25 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.app import Process, listening, process, until_signal, web_app
 from codex_pooler.config import Config
 from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.operators.commands import create_first_owner, create_token
+from codex_pooler.protocol.usage import Usage
 from codex_pooler.simulator.app import running as simulator_running
 from codex_pooler.simulator.world import World, new_world
+from codex_pooler.snapshot.model import Key
+from codex_pooler.storage.ids import uuid7_text
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +35,9 @@ SEED, ACCOUNTS = 1, 4
 PROMPTS = ("Say 40 words", "Say 120 words", "Reply with exactly: ok", "Say 15 words")
 CLIENTS = ("codex_exec/0.169.0", "codex-tui/0.169.0", "opencode/1.18.33", "OpenAI/Python")
 FAULTS = ("usage_limit_reached", "server_error", "reset_before_headers", "failed_overloaded")
+MODELS = ("gpt-5.5", "gpt-5.6-sol", "gpt-6-sol")
+HISTORY = 900  # invented turns at most
+PACING_MS = 15.0  # between two events of the simulated backend
 BUSY_EVERY = 4.0  # seconds between two turns of the background traffic, on average
 
 
@@ -58,6 +67,7 @@ async def run_demo(config: Config, dsn: str) -> int:
             listening(web_app(house), config.http_host, config.http_port) as port,
         ):
             origin = f"http://127.0.0.1:{port}"
+            world.settings.pacing_ms = PACING_MS
             key = await furnish(house, world, http, origin, config.state_dir)
             greet(config.origin, key, backend)
             traffic = asyncio.create_task(keep_busy(http, origin, key, backend), name="demo-traffic")
@@ -83,7 +93,10 @@ async def furnish(house: Process, world: World, http: aiohttp.ClientSession, ori
         pool = pools["Nightly jobs" if number == ACCOUNTS - 1 else "Team"]
         body = {"pool_id": pool["id"], "auth_json": world.auth_json(account), "label": account.name}
         await call.admin("POST", "/upstreams/import", body)
-    return await stored_key(call, state / "demo-key", pools["Team"]["id"])
+    key = await stored_key(call, state / "demo-key", pools["Team"]["id"])
+    if pending:
+        write_history(house)
+    return key
 
 
 async def stored_key(call: Call, path: Path, pool_id: str) -> str:
@@ -95,6 +108,54 @@ async def stored_key(call: Call, path: Path, pool_id: str) -> str:
     path.touch(mode=0o600)
     path.write_text(made["secret"])
     return str(made["secret"])
+
+
+def write_history(house: Process) -> None:
+    """A day of invented turns, so that a new demo has charts to look at.  They go the way every turn goes."""
+    chance = random.Random(SEED)
+    now = time.time()
+    keys = list(house.house.snapshot.current.keys.values())
+    for _ in range(HISTORY):
+        key = chance.choice(keys)
+        ago = chance.uniform(60, 86400)
+        busy = 0.35 + 0.65 * math.sin((now - ago) / 86400 * math.pi) ** 2
+        if chance.random() < busy and key.pool.fit:
+            turn = invented_turn(key, now - ago, chance)
+            house.house.journal.end(turn.id, final_row(turn, begun_row(turn), invented_end(key, chance)))
+
+
+def invented_turn(key: Key, at: float, chance: random.Random) -> Asked:
+    return Asked(
+        id=uuid7_text(),
+        admitted_at=at,
+        pool_id=key.pool.id,
+        pool_name=key.pool.name,
+        api_key_id=key.id,
+        api_key_name=key.name,
+        route="/backend-api/codex/responses",
+        transport="http_sse",
+        client=chance.choice(CLIENTS),
+        model=chance.choice(MODELS),
+        effort=chance.choice(("low", "medium", "high")),
+        service_tier=None,
+        request_bytes=chance.randint(20_000, 400_000),
+    )
+
+
+def invented_end(key: Key, chance: random.Random) -> Ended:
+    first, second = (*chance.sample(key.pool.fit, k=min(2, len(key.pool.fit))), key.pool.fit[0])[:2]
+    ttft, duration = chance.randint(400, 2500), chance.randint(3000, 45_000)
+    served = Tried(second.account.id, second.account.label, 0, duration, "served", 200, None)
+    attempts = [served]
+    if chance.random() < 0.06:
+        lost = Tried(first.account.id, first.account.label, 0, 180, "failed_over", 429, "usage_limit_reached")
+        attempts = [lost, replace(served, started_ms=182)]
+    given = chance.randint(8_000, 90_000)
+    usage = Usage(given, round(given * chance.uniform(0.3, 0.95)), chance.randint(200, 3000), chance.randint(0, 200))
+    if chance.random() < 0.02:
+        failed = replace(attempts[-1], outcome="failed", http_status=502, error_code="upstream_reset")
+        return Ended("failed", 200, "upstream_reset", duration, ttft, None, None, 9_000, [failed], {})
+    return Ended("succeeded", 200, None, duration, ttft, usage, "default", chance.randint(9_000, 200_000), attempts, {})
 
 
 def greet(origin: str, key: str, backend: str) -> None:
@@ -143,7 +204,7 @@ async def keep_busy(http: aiohttp.ClientSession, origin: str, key: str, backend:
 async def _one_turn(http: aiohttp.ClientSession, origin: str, key: str, chance: random.Random) -> None:
     text = {"type": "input_text", "text": chance.choice(PROMPTS)}
     body = {
-        "model": chance.choice(("gpt-5.5", "gpt-5.6-sol", "gpt-6-sol")),
+        "model": chance.choice(MODELS),
         "input": [{"type": "message", "role": "user", "content": [text]}],
         "stream": True,
         "store": False,

@@ -22,7 +22,7 @@ from codex_pooler.protocol.usage import Usage
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.ids import uuid7
 from codex_pooler.storage.spool import Spool
-from codex_pooler.storage.tables import pools, requests, usage_hourly
+from codex_pooler.storage.tables import api_keys, pools, requests, usage_hourly
 
 NOW = time.time()
 
@@ -79,6 +79,21 @@ async def test_a_finished_turn_becomes_a_row_and_is_counted(database: Database, 
     assert row.excluded == {"paused": 1}
     assert [await total(database, name) for name in ("requests", "succeeded", "input_tokens")] == [1, 1, 10]
     assert (stored, spool.backlog) == ([1], 0)
+
+
+async def test_a_key_shows_when_it_was_last_used(database: Database, spool: Spool) -> None:
+    writer, newer, older = await writer_for(database, spool), asked(), asked(admitted_at=NOW - 60)
+    older = replace(older, api_key_id=newer.api_key_id)
+    async with database.session() as session:
+        await session.execute(sa.insert(pools).values(id=newer.pool_id, slug="team", name="Team"))
+        key = {"id": newer.api_key_id, "pool_id": newer.pool_id, "name": "ci", "prefix": "p", "digest": b"d"}
+        await session.execute(sa.insert(api_keys).values(**key))
+    for turn in (newer, older):
+        Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended()))
+        await writer.drain()
+    async with database.session() as session:
+        row = await session.one(sa.select(api_keys.c.last_used_at))
+    assert abs(row.last_used_at.timestamp() - NOW) < 0.001
 
 
 async def test_a_row_that_comes_twice_counts_once(database: Database, spool: Spool) -> None:

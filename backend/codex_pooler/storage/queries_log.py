@@ -1,4 +1,4 @@
-"""Moves finished turns into the log and its hourly rollup, in one statement that ignores what is already there."""
+"""Moves finished turns into the log, its hourly rollup and the keys' last use: one statement, safe to repeat."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ _values = ", ".join(
 STORE = f"""
 WITH x AS (SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS x({_shape})),
 stored AS (INSERT INTO requests ({_names}) SELECT {_values} FROM x ON CONFLICT DO NOTHING RETURNING id),
-counted AS (SELECT x.* FROM x JOIN stored USING (id))
+counted AS (SELECT x.* FROM x JOIN stored USING (id)),
+used AS (UPDATE api_keys k SET last_used_at = n.at
+    FROM (SELECT api_key_id, max(admitted_at) AS at FROM counted GROUP BY api_key_id) n
+    WHERE k.id = n.api_key_id AND (k.last_used_at IS NULL OR k.last_used_at < n.at))
 INSERT INTO usage_hourly AS u (hour, pool_id, api_key_id, account_id, model, service_tier,
     requests, succeeded, failed, rejected, cancelled,
     input_tokens, cached_tokens, output_tokens, reasoning_tokens, duration_ms, ttft_ms, ttft_count)
