@@ -88,11 +88,11 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         self._make_binaries_reachable()
-        for folder in (self.data, self.socket_dir):
-            self._hand_over(folder)
+        self._hand_over(self.socket_dir)
         marker = self.data / "PG_VERSION"
         if not marker.exists():
             self._initialise()
+        self._hand_over(self.data)
         have, major = marker.read_text().strip(), self._run("postgres", "-V").split()[2].split(".")[0]
         if have != major:
             raise EmbeddedPostgresError(
@@ -101,13 +101,17 @@ class EmbeddedPostgres:
             )
 
     def _initialise(self) -> None:
-        for leftover in self.data.iterdir():  # an initdb that was killed half-way
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        """Make the cluster elsewhere and move it into place whole: an initdb that is killed leaves only a draft."""
+        for leftover in self.state.glob(f"{self.data.name}.draft-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        draft = self.data.with_name(f"{self.data.name}.draft-{os.getpid()}")
+        self._hand_over(draft)
         try:
-            self._run("initdb", "-D", self.data, "-U", NAME, "-A", "trust", "-E", "UTF8", "--no-locale")
+            self._run("initdb", "-D", draft, "-U", NAME, "-A", "trust", "-E", "UTF8", "--no-locale")
         except subprocess.CalledProcessError as exc:
-            raise EmbeddedPostgresError(f"initdb failed in {self.data}: {exc.stderr.strip()[-500:]}") from None
-        (self.data / "postgresql.auto.conf").write_text(CONF)
+            raise EmbeddedPostgresError(f"initdb failed in {draft}: {exc.stderr.strip()[-500:]}") from None
+        (draft / "postgresql.auto.conf").write_text(CONF)
+        draft.rename(self.data)
 
     def _spawn(self) -> None:
         with open(self.log_path, "ab") as log:
@@ -146,7 +150,9 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, *args: object) -> str:
         command = [str(self.bin / program), *map(str, args)]
-        done = subprocess.run(command, check=True, cwd="/", capture_output=True, text=True, **self._as_user)
+        done = subprocess.run(
+            command, check=True, cwd="/", capture_output=True, text=True, preexec_fn=die_with_parent, **self._as_user
+        )
         return str(done.stdout)
 
     def _hand_over(self, folder: Path) -> None:
