@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,6 +45,7 @@ from codex_pooler.web.server import Runner
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 50.0  # how long running turns may go on after SIGTERM
+CANCEL_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,15 @@ async def _background(loops: Mapping[str, Coroutine[Any, Any, None]]) -> AsyncIt
     try:
         yield
     finally:
-        for task in tasks:
+        await _end_all(tasks)
+
+
+async def _end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a database error in the same moment can swallow a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _complain_if_dead(task: asyncio.Task[None]) -> None:
