@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import signal
@@ -245,6 +246,16 @@ async def listening(app: web.Application, host: str, port: int, *, shared: bool 
     finally:
         app[health.DRAINING].set()
         await runner.cleanup()
+
+
+def settle_memory() -> None:
+    """Once started: what lives for ever is not looked at again, and the collector runs seldom.
+
+    A turn makes no reference cycles that matter, while a collection at the default thresholds costs a tenth of it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def until_signal() -> None:

@@ -109,12 +109,13 @@ def serve(options: argparse.Namespace, config: Config) -> int:
 
 async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, worker: int | None) -> int:
     """``worker``: which of several processes on the same port this is; None when it is the only one."""
-    from codex_pooler.app import listening, process, until_signal, web_app
+    from codex_pooler.app import listening, process, settle_memory, until_signal, web_app
 
     shared = worker is not None
     async with process(config, dsn) as running, _supervised(server):
         try:
             async with listening(web_app(running), config.http_host, config.http_port, shared=shared):
+                settle_memory()
                 if not worker:
                     _greet(config, running.context.bootstrap_token)
                 await until_signal()

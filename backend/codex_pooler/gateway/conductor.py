@@ -38,6 +38,7 @@ class Course:
     attempts: list[Tried] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     first_output_at: float | None = None
+    last_bytes: int = 0  # of the answer's end, which goes out once the turn is settled
     settled: bool = False
 
     def settle(self, outcome: Outcome) -> None:
@@ -61,7 +62,7 @@ class Course:
             ttft_ms=_ms(first - start) if first else None,
             usage=terminal.usage if terminal else None,
             service_tier=terminal.service_tier if terminal else None,
-            response_bytes=self.sink.bytes_sent,
+            response_bytes=self.sink.bytes_sent + self.last_bytes,
             attempts=self._attempts(),
             excluded=self.excluded,
         )
@@ -126,25 +127,40 @@ async def _serve(course: Course) -> Outcome:
 
 async def _attempt(course: Course, account: Account, body: bytes) -> tuple[Ending, Verdict]:
     """Send the turn to one account and follow it to its end, holding the account's lease meanwhile."""
-    house, loop = course.house, asyncio.get_running_loop()
+    house = course.house
     started = moment().monotonic
     turn = HttpTurn(body, course.turn.client_headers, course.turn.fields.model)
     with ExitStack() as held:
         held.enter_context(house.known.leases.hold(account.id))
         house.known.health.begin_probe(account.id, started)
-        relay = Relay(course.sink, loop)
+        relay = _relay(course, account, started)
         try:
             ending = await _exchange(house, account, turn, relay, warm=True)
             if relay.found_a_closed_connection:  # kept warm for too long: that says nothing about the account
-                relay = Relay(course.sink, loop)
+                relay = _relay(course, account, started)
                 ending = await _exchange(house, account, turn, relay, warm=False)
         except asyncio.CancelledError:
             if relay.ending.done():
                 _settle_cut_off(course, account, relay, started)
                 raise
+            relay.before_the_end = None
             drain(house, relay, held.pop_all(), lambda ending: _settle_drained(course, account, ending, relay, started))
             raise StillDraining from None
-    return ending, _conclude(course, account, ending, relay, started)
+    return ending, classify(ending) if course.settled else _conclude(course, account, ending, relay, started)
+
+
+def _relay(course: Course, account: Account, started: float) -> Relay:
+    """A turn that comes to its terminal event is settled before the client can see that: a crash in the next moment
+    must not call interrupted what somebody holds complete."""
+
+    def settle(ending: Ending, last_bytes: int) -> None:
+        course.last_bytes = last_bytes
+        verdict = _conclude(course, account, ending, relay, started)
+        course.settle(_outcome(course, ending, verdict))
+
+    relay = Relay(course.sink, asyncio.get_running_loop())
+    relay.before_the_end = settle
+    return relay
 
 
 async def _exchange(house: House, account: Account, turn: HttpTurn, relay: Relay, *, warm: bool) -> Ending:
@@ -201,6 +217,8 @@ BLOCKS = {Blame.USAGE: blocks.USAGE_LIMITED, Blame.RATE: blocks.RATE_LIMITED, Bl
 
 def _settle_cut_off(course: Course, account: Account, relay: Relay, started: float) -> None:
     """The client left before output, or in the very moment when the attempt ended by itself."""
+    if course.settled:
+        return
     ending = relay.ending.result()
     verdict = _conclude(course, account, ending, relay, started)
     course.settle(_outcome(course, ending, verdict))
@@ -208,6 +226,8 @@ def _settle_cut_off(course: Course, account: Account, relay: Relay, started: flo
 
 def _settle_drained(course: Course, account: Account, ending: Ending, relay: Relay, started: float) -> None:
     """The client left in the middle, and the backend was read to its end for the usage."""
+    if course.settled:
+        return
     course.first_output_at = relay.first_output_at
     verdict = classify(ending)
     _learn(course.house, account, ending, verdict)

@@ -4,7 +4,7 @@ events that decide something are looked at."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from codex_pooler.gateway import budgets
 from codex_pooler.gateway.commit import Decision, Hold
@@ -27,6 +27,8 @@ class Relay:
         self.connection: UpstreamConnection | None = None
         self.first_output_at: float | None = None
         self.terminal: Terminal | None = None
+        # called with the ending and the bytes about to go out, before the client can see that the turn is over
+        self.before_the_end: Callable[[Ending, int], None] | None = None
         self._head: ResponseHead | None = None
         self._body: Body | None = None
         self._hold = Hold()
@@ -140,9 +142,12 @@ class Relay:
         self.first_output_at = self._last_written = self._last_bytes
         self._scanner.only_terminal = True
         self._watch(rest)
-        self.sink.begin(self._head)
         complete = self._body is not None and self._body.complete
-        self.sink.payload(b"".join((self._hold.release(), *rest)), last=complete)
+        payload = b"".join((self._hold.release(), *rest))
+        if self.terminal:
+            self._announce_end(len(payload))
+        self.sink.begin(self._head)
+        self.sink.payload(payload, last=complete)
         self._aligned = self._may_splice()
         self._ease_off()
 
@@ -150,6 +155,8 @@ class Relay:
 
     def _pass(self, raw: bytes, pieces: Sequence[bytes]) -> None:
         self._watch(pieces)
+        if self.terminal:
+            self._announce_end(len(raw))
         if self._aligned:
             self.sink.raw(raw)
         else:
@@ -162,9 +169,14 @@ class Relay:
             self._ease_off()
 
     def _watch(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            for event in self._scanner.feed(piece):
+        if pieces:
+            for event in self._scanner.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
                 self.terminal = self.terminal or read_terminal(event)
+
+    def _announce_end(self, size: int) -> None:
+        announce, self.before_the_end = self.before_the_end, None
+        if announce and self.terminal:
+            announce(self._ending(self.terminal.kind), size)
 
     def _may_splice(self) -> bool:
         body = self._body
@@ -212,4 +224,7 @@ class Relay:
 
     def _end(self, kind: str, reason: str = "") -> None:
         if not self.ending.done():
-            self.ending.set_result(Ending(kind, self.committed, self._head, self._error_body, self.terminal, reason))
+            self.ending.set_result(self._ending(kind, reason))
+
+    def _ending(self, kind: str, reason: str = "") -> Ending:
+        return Ending(kind, self.committed, self._head, self._error_body, self.terminal, reason)

@@ -116,7 +116,12 @@ class ChunkedBody:
                 continue
             size = _chunk_size(data[position:end])
             position = end + 2
-            self._left, self._trailers = (size + 2, False) if size else (0, True)
+            after = position + size
+            if size and data[after : after + 2] == b"\r\n":  # the whole chunk is here
+                pieces.append(data[position:after])
+                position = after + 2
+            else:
+                self._left, self._trailers = (size + 2, False) if size else (0, True)
         if self.complete:
             self._trailers = False
             self.excess = len(data) - position

@@ -53,6 +53,8 @@ class NoCandidate(Exception):
 
 def choose(pool: Pool, seed: str, known: Known, moment: Moment) -> Choice:
     """Rank those who may serve; turns with the same ``seed`` prefer the same account.  Raises NoCandidate."""
+    if pool.fit and moment.wall < pool.carefree_until and not known.blocks and not known.health:
+        return Choice(rank(pool.fit, pool.strategy, seed, known, moment), dict(pool.unfit))
     excluded = Counter(pool.unfit)
     ready: list[Member] = []
     for member in pool.fit:
@@ -82,10 +84,11 @@ def refused(member: Member, known: Known, moment: Moment) -> str | None:
 def rank(members: Iterable[Member], strategy: str, seed: str, known: Known, moment: Moment) -> tuple[Member, ...]:
     """Priority first, then the healthy before the demoted, then what the pool's strategy prefers."""
     prefer, hashed, health = STRATEGIES[strategy], seed_hash(seed), known.health
+    if not health:
+        return tuple(sorted(members, key=lambda member: (member.priority, prefer(hashed, member))))
 
     def order(member: Member) -> tuple[int, bool, float]:
-        demoted = bool(health) and health.demoted(member.account.id, moment.monotonic)
-        return member.priority, demoted, prefer(hashed, member)
+        return member.priority, health.demoted(member.account.id, moment.monotonic), prefer(hashed, member)
 
     return tuple(sorted(members, key=order))
 
