@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import orjson
+import psycopg2
 
 from codex_pooler import __version__
 from codex_pooler.config import Config, ConfigError, load
@@ -30,6 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options, load()) or 0)
     except (ConfigError, SecretError, NoPostgres, EmbeddedPostgresError) as exc:
         print(f"codex-pooler: {exc}", file=sys.stderr)
+        return EXIT_FAILED
+    except psycopg2.OperationalError as exc:
+        print(f"codex-pooler: cannot reach the database: {str(exc).strip()}", file=sys.stderr)
+        print("Check DATABASE_URL, or run codex-pooler doctor.", file=sys.stderr)
+        return EXIT_FAILED
+    except PermissionError as exc:
+        print(f"codex-pooler: no permission for {exc.filename}.", file=sys.stderr)
+        print("Set CODEX_POOLER_STATE_DIR to a folder this user may write to.", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130

@@ -31,8 +31,15 @@ def engine_for(dsn: str) -> sa.Engine:
 
 
 def upgrade(dsn: str) -> None:
-    """Bring the database to the newest revision; safe to run in several processes at once."""
-    if revisions(dsn)[0] != head_revision():
+    """Bring the database to the newest revision; safe to run in several processes at once.
+
+    Raises psycopg2.OperationalError when there is no database to be reached.
+    """
+    try:
+        at = revisions(dsn)[0]
+    except sa.exc.OperationalError as exc:
+        raise exc.orig or exc from None
+    if at != head_revision():
         command.upgrade(alembic_config(dsn), "head")
 
 

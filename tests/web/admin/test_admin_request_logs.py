@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import psycopg2.extras
+import orjson
 import pytest
 import sqlalchemy as sa
 
-from codex_pooler.accounting.settlement import Asked, Ended, Tried, final_row
+from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.queries_log import STORE
@@ -103,7 +103,7 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
         excluded={"paused": 2},
     )
     async with database.session() as session:
-        await session.run(STORE, {"rows": psycopg2.extras.Json([final_row(asked, ended)])})
+        await session.run(STORE, {"rows": orjson.dumps([final_row(asked, begun_row(asked), ended)]).decode()})
     seen = await owner.get(f"/request-logs/{asked.id}")
     assert seen["usage"] == {
         "state": "final",
