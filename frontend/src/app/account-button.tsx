@@ -17,8 +17,8 @@ export function AccountButton(props: ComponentProps<'button'>) {
       >
         {initials}
       </span>
-      <span className="min-w-0 flex-1 truncate font-medium">
-        <span className="sr-only">Account of </span>
+      <span className="sr-only">{`Account of ${display_name}`}</span>
+      <span aria-hidden className="min-w-0 flex-1 truncate font-medium">
         {display_name}
       </span>
       <ChevronsUpDown aria-hidden className="size-3.5 shrink-0 text-ink-3" />

@@ -11,12 +11,18 @@ const ROLES = {
   instance_viewer: 'Viewer',
 } as const;
 
+interface AccountMenuProps {
+  onShortcuts: () => void;
+  /** Set when its button was pressed before the menu was loaded. */
+  defaultOpen: boolean;
+}
+
 /** Who is signed in, and the way out. */
-export function AccountMenu({ onShortcuts }: { onShortcuts: () => void }) {
+export function AccountMenu({ onShortcuts, defaultOpen }: AccountMenuProps) {
   const operator = useOperator();
   const signOut = useLeave();
   return (
-    <Menu align="start" trigger={<AccountButton />}>
+    <Menu align="start" defaultOpen={defaultOpen} trigger={<AccountButton />}>
       <MenuNote>
         <span className="block truncate text-ink-2">
           <PrivateEmail>{operator.email}</PrivateEmail>

@@ -133,6 +133,7 @@ interface SidebarProps {
 }
 
 function Sidebar({ onSearch, onShortcuts, onNavigate, bare = false }: SidebarProps) {
+  const [menuWanted, setMenuWanted] = useState(false);
   return (
     <div className="flex h-full flex-col">
       {bare ? null : (
@@ -180,8 +181,8 @@ function Sidebar({ onSearch, onShortcuts, onNavigate, bare = false }: SidebarPro
           <PrivacyToggle />
           <ThemeToggle />
         </div>
-        <Suspense fallback={<AccountButton />}>
-          <AccountMenu onShortcuts={onShortcuts} />
+        <Suspense fallback={<AccountButton onClick={() => setMenuWanted(true)} />}>
+          <AccountMenu onShortcuts={onShortcuts} defaultOpen={menuWanted} />
         </Suspense>
       </footer>
     </div>

@@ -26,13 +26,13 @@ it('shows a new secret once, hidden until asked for, and keeps it nowhere', asyn
 
 it('explains why an action cannot be taken', async () => {
   const { user } = await renderApp('/api-keys');
-  await user.click(screen.getByRole('button', { name: 'Actions for hermes' }));
+  await user.click(await screen.findByRole('button', { name: 'Actions for hermes' }));
   expect(await screen.findByRole('menuitem', { name: /Delete/ })).toHaveTextContent('Revoke the key first.');
 });
 
 it('asks before a key is revoked, and tells who used it', async () => {
   const { user } = await renderApp('/api-keys');
-  await user.click(screen.getByRole('button', { name: 'Actions for hermes' }));
+  await user.click(await screen.findByRole('button', { name: 'Actions for hermes' }));
   await user.click(await screen.findByRole('menuitem', { name: 'Revoke…' }));
   const dialog = within(await screen.findByRole('alertdialog', { name: 'Revoke hermes?' }));
   expect(dialog.getByText(/requests in the last 24 hours/)).toBeVisible();

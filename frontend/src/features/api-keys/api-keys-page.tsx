@@ -8,12 +8,12 @@ import { Button } from '@/ui/button';
 import { FacetFilter } from '@/ui/facet-filter';
 import { PageHeader, Panel } from '@/ui/page';
 import { SearchField } from '@/ui/search-field';
-import { EmptyState } from '@/ui/states';
+import { EmptyState, Skeleton } from '@/ui/states';
 import type { KeyAction } from './key-menu';
-import { KeysTable } from './keys-table';
 import { type ApiKeysSearch, isFiltered, matches } from './search';
 import { byUrgency, KEY_STATUS } from './status';
 
+const KeysTable = lazy(() => import('./keys-table').then((m) => ({ default: m.KeysTable })));
 const CreateApiKeyDialog = lazy(() =>
   import('./create-api-key-dialog').then((m) => ({ default: m.CreateApiKeyDialog })),
 );
@@ -140,7 +140,9 @@ function Keys({ keys, search, onSearch, onAction }: KeysProps) {
           </EmptyState>
         </Panel>
       ) : (
-        <KeysTable keys={shown} onAction={onAction} />
+        <Suspense fallback={<Skeleton className="h-96 rounded-lg" />}>
+          <KeysTable keys={shown} onAction={onAction} />
+        </Suspense>
       )}
     </>
   );

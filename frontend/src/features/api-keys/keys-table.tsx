@@ -20,7 +20,7 @@ export function KeysTable({ keys, onAction }: KeysTableProps) {
     id: 'menu',
     header: 'Actions',
     headerHidden: true,
-    width: 64,
+    width: 72,
     align: 'right',
     cell: (key) => <KeyMenu apiKey={key} onAction={(action) => onAction(key, action)} />,
   };

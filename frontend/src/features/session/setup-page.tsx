@@ -65,10 +65,7 @@ export function SetupPage({ status, onReady }: SetupPageProps) {
   const { errors } = formState;
   const general = setUp.error && Object.keys(errors).length === 0 ? setUp.error : null;
   return (
-    <AuthFrame
-      title="Set up Codex Pooler"
-      lead="Create the owner of this instance. Others can be added later."
-    >
+    <AuthFrame title="Set up Codex Pooler" lead="Create the owner of this instance.">
       <form onSubmit={submit} noValidate className="space-y-4">
         {general ? <Notice tone="bad">{explain(general)}</Notice> : null}
         {status.token_required ? (

@@ -21,7 +21,7 @@ export function UpstreamsTable({ upstreams, onAction }: UpstreamsTableProps) {
     id: 'menu',
     header: 'Actions',
     headerHidden: true,
-    width: 64,
+    width: 72,
     align: 'right',
     cell: (u) => <UpstreamMenu upstream={u} onAction={(action) => onAction(u, action)} />,
   };
@@ -58,7 +58,7 @@ const COLUMNS: Column<Upstream>[] = [
       </span>
     ),
   },
-  { id: 'plan', header: 'Plan', width: 96, from: 720, cell: (u) => <Tag>{u.plan.label}</Tag> },
+  { id: 'plan', header: 'Plan', width: 116, from: 720, cell: (u) => <Tag>{u.plan.label}</Tag> },
   { id: 'status', header: 'Status', width: 136, cell: (u) => <Status upstream={u} /> },
   {
     id: 'pools',
