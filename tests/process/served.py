@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,12 @@ def command(environ: Mapping[str, str], *words: str, given: str = "") -> str:
 
 async def until(holds: Callable[[], Any], what: str) -> Any:
     """Wait for a condition; its value.  Fails with ``what`` when it never comes."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                if found := holds():
-                    return found
-            except (OSError, psycopg2.Error):
-                pass
-            await asyncio.sleep(0.05)
+    latest = time.monotonic() + PATIENCE
+    while time.monotonic() < latest:
+        with suppress(OSError, psycopg2.Error):
+            if found := holds():
+                return found
+        await asyncio.sleep(0.05)
     raise AssertionError(what)
 
 
@@ -129,7 +128,6 @@ class Served:
     log: Path
     world: World
     http: aiohttp.ClientSession
-    answers: list[int] = field(default_factory=list)
 
     @property
     def origin(self) -> str:
@@ -154,7 +152,7 @@ class Served:
         """Slow turns that have all reached the backend when this returns."""
         before = len(self.world.record.arrivals)
         self.world.settings.pacing_ms = 200
-        tasks = [asyncio.create_task(self.turn("Say 60 words")) for _ in range(count)]
+        tasks = [asyncio.create_task(self.turn("Say 20 words")) for _ in range(count)]
         await until(lambda: len(self.world.record.arrivals) == before + count, "the turns never reached the backend")
         self.world.settings.pacing_ms = 0
         return tasks
