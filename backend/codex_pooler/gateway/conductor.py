@@ -110,14 +110,12 @@ async def _serve(course: Course) -> Outcome:
     body, stripped, verdict, ending = turn.body, False, None, None
     candidates = list(choice.ranked[: turn.key.pool.max_attempts])
     while candidates:
-        account = candidates.pop(0).account
-        ending, verdict = await _attempt(course, account, body)
-        if verdict.strip_reasoning and not stripped and not ending.committed:
-            stripped = True
-            if shorter := without_account_bound_items(body):
-                body = shorter
-                candidates.insert(0, choice.ranked[len(course.attempts) - 1])
-                continue
+        member = candidates.pop(0)
+        ending, verdict = await _attempt(course, member.account, body)
+        if verdict.strip_reasoning and not stripped and (shorter := without_account_bound_items(body)):
+            body, stripped = shorter, True
+            candidates.insert(0, member)
+            continue
         if ending.committed or not verdict.move:
             break
     assert ending is not None
