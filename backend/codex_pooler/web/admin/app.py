@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import aiohttp_session
@@ -35,7 +36,7 @@ from codex_pooler.web.admin import (
 from codex_pooler.web.admin.api import Endpoint
 from codex_pooler.web.admin.guard import LOGINS, admit
 from codex_pooler.web.admin.live import BROADCASTER, Broadcaster
-from codex_pooler.web.admin.openapi import document
+from codex_pooler.web.admin.openapi import DOCUMENT, rendered
 from codex_pooler.web.admin.problems import Problem, not_found, problem_response, refused_field, request_id
 from codex_pooler.web.context import CONTEXT, WebContext
 
@@ -51,6 +52,7 @@ def admin_app(context: WebContext, broadcaster: Broadcaster | None = None) -> we
     app = web.Application(middlewares=[_problems, aiohttp_session.session_middleware(storage)])
     app[CONTEXT] = context
     app[BROADCASTER] = broadcaster or Broadcaster()
+    app[DOCUMENT] = openapi
     app[LOGINS] = LoginThrottle()
     app.on_shutdown.append(_close_channels)
     for endpoint in ENDPOINTS:
@@ -58,9 +60,10 @@ def admin_app(context: WebContext, broadcaster: Broadcaster | None = None) -> we
     return app
 
 
-def openapi() -> dict[str, Any]:
-    """The OpenAPI 3.1 document; the same code always gives the same document."""
-    return document(ENDPOINTS)
+@cache
+def openapi() -> str:
+    """The OpenAPI 3.1 document as JSON; the same code always gives the same text."""
+    return rendered(ENDPOINTS)
 
 
 def _guarded(endpoint: Endpoint) -> Handler:
@@ -85,6 +88,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id(request)
         response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
