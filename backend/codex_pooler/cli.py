@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import orjson
 import psycopg2
 
 from codex_pooler import __version__
@@ -187,8 +186,7 @@ def demo(options: argparse.Namespace, config: Config) -> int:
 def openapi(options: argparse.Namespace, config: Config) -> int:
     from codex_pooler.web.admin.app import openapi as document
 
-    text = orjson.dumps(document(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
-    print(text)
+    sys.stdout.write(document())
     return 0
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from aiohttp import web
 
 from codex_pooler.web.admin.api import PUBLIC, SIGNED_IN, Api, Call
-from codex_pooler.web.admin.openapi import rendered
+from codex_pooler.web.admin.openapi import DOCUMENT
 from codex_pooler.web.admin.schemas.session import Meta
 
 api = Api("meta")
@@ -30,11 +29,4 @@ async def get_meta(call: Call) -> Any:
 @api.endpoint("GET", "/openapi.json", needs=PUBLIC)
 async def get_openapi(call: Call) -> Any:
     """This API as an OpenAPI 3.1 document."""
-    return web.Response(text=_document(), content_type="application/json")
-
-
-@cache
-def _document() -> str:
-    from codex_pooler.web.admin.app import ENDPOINTS
-
-    return rendered(ENDPOINTS)
+    return web.Response(text=call.request.app[DOCUMENT](), content_type="application/json")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+from aiohttp import web
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
@@ -37,6 +37,10 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         spec.path(path=endpoint.path, operations={endpoint.method.lower(): operation(endpoint)})
     plain: dict[str, Any] = orjson.loads(orjson.dumps(spec.to_dict(), option=orjson.OPT_SORT_KEYS))
     return plain
+
+
+# how the application's own document is had; made at the first request, because most processes are never asked
+DOCUMENT: web.AppKey[Callable[[], str]] = web.AppKey("document")
 
 
 def rendered(endpoints: Iterable[Endpoint]) -> str:
@@ -117,14 +121,3 @@ def _content(endpoint: Endpoint) -> dict[str, Any]:
 def _schema_name(shape: Any) -> str:
     kind = shape if isinstance(shape, type) else type(shape)
     return {"ProblemBody": "Problem"}.get(kind.__name__, kind.__name__)
-
-
-def main() -> None:
-    """Write the document to standard output."""
-    from codex_pooler.web.admin.app import ENDPOINTS
-
-    sys.stdout.write(rendered(ENDPOINTS))
-
-
-if __name__ == "__main__":
-    main()
