@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp_session
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from psycopg2 import errors as pg
 
 from codex_pooler.accounts.auth_json import AuthJsonError
@@ -43,6 +44,7 @@ from codex_pooler.web.context import CONTEXT, WebContext
 log = logging.getLogger(__name__)
 PAGES = (session, bootstrap, meta, pools, upstreams, api_keys, request_logs, traffic, client_configs, events)
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for page in PAGES for endpoint in page.api.endpoints)
+CLOSE = {"Connection": "close"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,9 +62,13 @@ def admin_app(context: WebContext, broadcaster: Broadcaster | None = None) -> we
     return app
 
 
-@cache
 def openapi() -> str:
     """The OpenAPI 3.1 document as JSON; the same code always gives the same text."""
+    return _rendered()
+
+
+@cache
+def _rendered() -> str:
     return rendered(ENDPOINTS)
 
 
@@ -134,5 +140,6 @@ TRANSLATIONS: tuple[tuple[Any, Callable[[Any], Problem]], ...] = (
     (pg.QueryCanceled, lambda e: Problem(503, "query_too_slow", "That took too long. Choose a shorter time range.")),
     (UNAVAILABLE, _unavailable),
     (web.HTTPException, _http),
+    (RequestPayloadError, lambda e: Problem(400, "malformed_body", "The body cannot be decoded.", headers=CLOSE)),
     (asyncio.IncompleteReadError, lambda e: Problem(400, "malformed_json", "The body ended early.")),
 )
