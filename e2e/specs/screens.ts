@@ -32,7 +32,7 @@ export const SCREENS: Screen[] = [
   { name: 'upstreams as a table', path: '/upstreams?view=table' },
   { name: 'no account matches', path: '/upstreams?q=nobody' },
   { name: 'account menu', path: '/upstreams', act: press('Actions for atlas') },
-  { name: 'import', path: '/upstreams?dialog=import', act: press('Import') },
+  { name: 'import', path: '/upstreams?dialog=import', act: refusedImport },
   { name: 'rename account', path: '/upstreams', act: choose('Actions for atlas', 'Rename…') },
   { name: 'delete account', path: '/upstreams', act: choose('Actions for atlas', 'Delete…') },
   { name: 'pools of an account', path: '/upstreams', act: choose('Actions for atlas', 'Pools…') },
@@ -66,6 +66,11 @@ async function refusedSignIn(page: Page): Promise<void> {
   await page.getByLabel('Password').fill('wrong password');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('alert').waitFor();
+}
+
+async function refusedImport(page: Page): Promise<void> {
+  await page.getByRole('dialog').getByRole('button', { name: 'Import', exact: true }).click();
+  await page.getByText('Choose or paste an auth.json').waitFor();
 }
 
 async function createKey(page: Page): Promise<void> {
