@@ -38,7 +38,9 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except BadRequest as exc:
         return refusal(400, "invalid_request", exc.message, param=exc.param)
     except BodyRefused as exc:
-        return refusal(exc.status, exc.code, exc.message)
+        response = refusal(exc.status, exc.code, exc.message)
+        response.force_close()  # the rest of that body still stands between us and a next request
+        return response
     except (ConnectionResetError, asyncio.IncompleteReadError):  # the client left while it was sending
         raise asyncio.CancelledError from None
 

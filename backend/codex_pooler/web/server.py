@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_server import Server
 
 from codex_pooler.protocol.errors import error_body
@@ -42,6 +43,11 @@ class QuietHandler(RequestHandler):
         response = web.Response(status=status, body=error_body(code, text, kind=kind), content_type="application/json")
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """A body that cannot be decoded was answered by its handler; logging it again would quote a piece of it."""
+        if not isinstance(kw.get("exc_info"), RequestPayloadError):
+            super().log_exception(*args, **kw)
 
 
 class QuietServer(Server):
