@@ -137,7 +137,7 @@ class _Holder:
 def two_accounts() -> Snapshot:
     """``a`` always goes before ``b``."""
     members = tuple(
-        Member(Account(UUID(int=n), name, "active", f"acc-{name}", f"token-{name}"), priority=n)
+        Member(Account(UUID(int=n), name, "active", f"acc-{name}", f"token-{name}"), priority=-n)
         for n, name in enumerate("ab", 1)
     )
     pool = Pool(uuid4(), "Team", "active", "capacity_weighted", 3, members)

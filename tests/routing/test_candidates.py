@@ -43,7 +43,7 @@ def test_a_session_keeps_its_account_and_sessions_spread_by_weight(known: Known)
 
 
 def test_priority_goes_before_everything(known: Known) -> None:
-    members = (Member(account(1), priority=1, weight=100.0), Member(account(2), priority=0))
+    members = (Member(account(1), priority=0, weight=100.0), Member(account(2), priority=10))
     assert all(order(pool(*members), known, str(n))[0] == 2 for n in range(50))
 
 

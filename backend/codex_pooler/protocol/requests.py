@@ -31,6 +31,10 @@ class RoutedFields(msgspec.Struct):
     service_tier: str | None = None
     reasoning: _Reasoning | None = None
 
+    def __repr__(self) -> str:
+        """Without the cache key, which names the client's conversation."""
+        return f"RoutedFields(model={self.model!r}, stream={self.stream!r})"
+
     @property
     def effort(self) -> str | None:
         effort = self.reasoning.effort if self.reasoning else None

@@ -85,10 +85,10 @@ def rank(members: Iterable[Member], strategy: str, seed: str, known: Known, mome
     """Priority first, then the healthy before the demoted, then what the pool's strategy prefers."""
     prefer, hashed, health = STRATEGIES[strategy], seed_hash(seed), known.health
     if not health:
-        return tuple(sorted(members, key=lambda member: (member.priority, prefer(hashed, member))))
+        return tuple(sorted(members, key=lambda member: (-member.priority, prefer(hashed, member))))
 
     def order(member: Member) -> tuple[int, bool, float]:
-        return member.priority, health.demoted(member.account.id, moment.monotonic), prefer(hashed, member)
+        return -member.priority, health.demoted(member.account.id, moment.monotonic), prefer(hashed, member)
 
     return tuple(sorted(members, key=order))
 

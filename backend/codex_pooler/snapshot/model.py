@@ -33,7 +33,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An account's place in one pool.  A lower ``priority`` goes first."""
+    """An account's place in one pool.  The highest ``priority`` goes first."""
 
     account: Account
     enabled: bool = True

@@ -109,9 +109,17 @@ class EmbeddedPostgres:
         try:
             self._run("initdb", "-D", draft, "-U", NAME, "-A", "trust", "-E", "UTF8", "--no-locale")
         except subprocess.CalledProcessError as exc:
-            raise EmbeddedPostgresError(f"initdb failed in {draft}: {exc.stderr.strip()[-500:]}") from None
+            raise EmbeddedPostgresError(self._why(exc.stderr)) from None
         (draft / "postgresql.auto.conf").write_text(CONF)
         draft.rename(self.data)
+
+    def _why(self, said: str) -> str:
+        if "Permission denied" in said and self._as_user:
+            return (
+                f"PostgreSQL runs as another user than root and cannot enter {self.state}: set CODEX_POOLER_STATE_DIR "
+                "to a folder whose parents everybody may enter (chmod 755), such as /var/lib/codex-pooler"
+            )
+        return f"initdb failed in {self.state}: {said.strip()[-500:]}"
 
     def _spawn(self) -> None:
         with open(self.log_path, "ab") as log:

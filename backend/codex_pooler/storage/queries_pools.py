@@ -57,7 +57,7 @@ MEMBERS = Query(
     )
     .join(accounts, accounts.c.id == pool_accounts.c.account_id)
     .where(pool_accounts.c.pool_id == id_list("pool_ids"))
-    .order_by(pool_accounts.c.priority, sa.func.lower(accounts.c.label), accounts.c.id)
+    .order_by(pool_accounts.c.priority.desc(), sa.func.lower(accounts.c.label), accounts.c.id)
 )
 KEY_COUNTS = Query(
     sa.select(

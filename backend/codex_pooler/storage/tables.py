@@ -114,7 +114,7 @@ pool_accounts = sa.Table(
     sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
     flag("enabled", True),
-    number("priority", 0, sa.SmallInteger),  # lower goes first
+    number("priority", 0, sa.SmallInteger),  # the highest goes first
     sa.Column("weight", sa.Float, nullable=False, server_default=sa.text("1")),
     sa.Column("max_concurrency", sa.Integer),
     instant("created_at", now=True),

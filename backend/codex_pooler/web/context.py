@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -44,7 +44,7 @@ class WebContext:
     keyring: Keyring
     live: LiveView
     refresh_snapshot: Callable[[], Awaitable[None]]
-    bootstrap_token: str | None
+    bootstrap_token: str | None = field(repr=False)
     version: str
     started_at: datetime
 

@@ -20,7 +20,7 @@ interface MembersProps {
 export function Members({ pool, mayWrite }: MembersProps) {
   const { data: accounts } = useQuery(upstreamsQuery);
   const members = pool.members.toSorted(
-    (a, b) => a.priority - b.priority || a.account.name.localeCompare(b.account.name),
+    (a, b) => b.priority - a.priority || a.account.name.localeCompare(b.account.name),
   );
   const outside = (accounts?.items ?? []).filter(
     (account) => !pool.members.some((member) => member.account.id === account.id),
@@ -50,7 +50,7 @@ export function Members({ pool, mayWrite }: MembersProps) {
       ) : null}
       {members.length > 1 ? (
         <p className="mt-2 text-xs text-ink-3">
-          The lowest priority is used first. Weight shares requests among equals.
+          The highest priority is used first. Weight shares requests among equals.
         </p>
       ) : null}
     </>

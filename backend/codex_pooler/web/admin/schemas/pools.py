@@ -59,7 +59,7 @@ class PoolUsage(Shape):
 
 
 class PoolMember(Shape):
-    """An account in the pool; lower ``priority`` goes first."""
+    """An account in the pool; the highest ``priority`` goes first."""
 
     account = nested(Ref)
     state = text(among=ACCOUNT_STATES)
