@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,6 +73,8 @@ class EmbeddedPostgres:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(30)
             self.process = None
+            with suppress(OSError):
+                self.socket_dir.rmdir()
         if self._lock:
             self._lock.close()
             self._lock = None
