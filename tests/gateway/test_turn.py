@@ -7,6 +7,8 @@ import json
 
 import aiohttp
 import pytest
+
+from codex_pooler.gateway import budgets
 from tests.gateway.scripted import (
     COMPLETED,
     CREATED,
@@ -21,8 +23,6 @@ from tests.gateway.scripted import (
     says,
     whole,
 )
-
-from codex_pooler.gateway import budgets
 
 GOOD = whole(CREATED, DELTA, ITEM, COMPLETED)
 EVENTS = CREATED + DELTA + ITEM + COMPLETED

@@ -8,10 +8,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.process.served import Installation, serving, until
-from tests.process.test_kill import assert_rollup_agrees
 
 from codex_pooler.storage.embedded import EmbeddedPostgres
+from tests.process.served import Installation, serving, until
+from tests.process.test_kill import assert_rollup_agrees
 
 AWAY_SECONDS = 10.0
 TURNS = 20

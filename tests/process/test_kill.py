@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from tests.process.served import Installation, Rows, serving, until
-
 from codex_pooler.simulator.record import Usage
+from tests.process.served import Installation, Rows, serving, until
 
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+
+from codex_pooler.storage.embedded import EmbeddedPostgres
 from tests.process.served import (
     Installation,
     Served,
@@ -24,8 +26,6 @@ from tests.process.served import (
     until,
 )
 from tests.process.test_kill import assert_rollup_agrees
-
-from codex_pooler.storage.embedded import EmbeddedPostgres
 
 
 def refused(port: int) -> bool:

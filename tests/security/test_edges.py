@@ -17,10 +17,10 @@ import aiohttp
 import brotli  # type: ignore[import-untyped]
 import pytest
 from backports import zstd
-from tests.integration.whole import Gateway
-from tests.security.wire import exchange
 
 from codex_pooler.web import bodies
+from tests.integration.whole import Gateway
+from tests.security.wire import exchange
 
 RESPONSES = "/backend-api/codex/responses"
 TURN = json.dumps(

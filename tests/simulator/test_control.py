@@ -4,11 +4,11 @@ import hashlib
 
 import orjson
 import pytest
-from tests.simulator.lab import TURN_PATH, Lab, play, request_for
 
 from codex_pooler.simulator.app import _BEHIND_LOGIN
 from codex_pooler.simulator.faults import PRESETS, ROUTES
 from codex_pooler.simulator.record import KEPT_ARRIVALS, Record
+from tests.simulator.lab import TURN_PATH, Lab, play, request_for
 
 
 async def test_created_account_comes_with_an_auth_json_that_works(lab: Lab) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.simulator.lab import TURN_PATH, Lab, events_of, play, request_for
 
 from codex_pooler.simulator.faults import HTTP, PRESETS, UPGRADE, WEBSOCKET, fault_of
+from tests.simulator.lab import TURN_PATH, Lab, events_of, play, request_for
 
 SHORT = {"delay_ms": 60.0}
 

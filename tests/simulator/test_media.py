@@ -2,6 +2,7 @@
 
 import aiohttp
 import pytest
+
 from tests.simulator.lab import TURN_PATH, Lab, request_for
 
 FILES = "/backend-api/files"

@@ -4,10 +4,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.simulator.lab import Lab, request_for
 
 from codex_pooler.simulator.oauth import challenge_of
 from codex_pooler.simulator.tokens import AUTH_CLAIM, CLIENT_ID
+from tests.simulator.lab import Lab, request_for
 
 REDIRECT = "http://localhost:1455/auth/callback"
 VERIFIER = "v" * 64

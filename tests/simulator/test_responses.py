@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 import pytest
 from backports import zstd
-from tests.simulator.lab import SHELL, TURN_PATH, Lab, request_for, said
 
 from codex_pooler.simulator.answers import Refusal
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.faults import HTTP
 from codex_pooler.simulator.responses import open_turn
 from codex_pooler.simulator.world import new_world
+from tests.simulator.lab import SHELL, TURN_PATH, Lab, request_for, said
 
 REFERENCE = {"type": "item_reference", "id": "msg_1"}
 ORPHAN = {"type": "function_call_output", "call_id": "call_x", "output": "hi"}

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.simulator.lab import TURN_PATH, Lab, play, request_for
 
 from codex_pooler.simulator.windows import windows_for
+from tests.simulator.lab import TURN_PATH, Lab, play, request_for
 
 USAGE = "/backend-api/wham/usage"
 

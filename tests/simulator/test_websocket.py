@@ -4,6 +4,7 @@ import asyncio
 
 import aiohttp
 import orjson
+
 from tests.simulator.lab import SHELL, Lab, play, request_for, said
 
 
