@@ -39,6 +39,8 @@ def public_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        for state in folder.rglob("state"):
+            shutil.rmtree(EmbeddedPostgres(state).socket_dir, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
