@@ -89,8 +89,8 @@ export function ImportDialog({ again, onClose }: ImportDialogProps) {
               )}
             </div>
             <p className="text-xs text-ink-3">
-              From then on Codex Pooler renews this sign-in. Do not go on using the same file elsewhere:
-              whoever renews it second is signed out.
+              Codex Pooler does not renew sign-ins yet: import the file again before the expiry that the
+              account shows.
             </p>
           </div>
         </DialogBody>
