@@ -257,3 +257,21 @@ async def test_what_a_client_says_about_itself_does_not_travel(rig: Rig) -> None
     head = rig.backend.arrived[0][0].lower()
     assert "x-codex-turn-state: state-1" in head
     assert not any(name in head for name in ("cookie", "x-forwarded-for", "session-id", "sk-cxp-"))
+
+
+async def test_a_failure_after_keepalives_is_told_inside_the_stream(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "KEEPALIVE", 0.1)
+
+    async def slow_refusal(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1.3)
+        await refuses(500, b"oops")(writer)
+
+    rig.backend.scripts = [slow_refusal, refuses(500, b"oops")]
+    async with rig.post() as answer:
+        assert answer.status == 200, "the head had to go out with the keepalive"
+        body = await answer.read()
+    assert body.startswith(b'data: {"type":"keepalive"}')
+    assert body.count(b"event: response.failed") == 1
+    assert b"upstream_request_failed" in body
+    (row,) = await rig.settled()
+    assert [attempt["outcome"] for attempt in row["attempts"]] == ["failed_over", "failed"]

@@ -19,17 +19,11 @@ SHOWN_HEADERS = ("x-codex-turn-state", "openai-model", "x-reasoning-included", "
 LONGEST_SHOWN = 1024
 
 
-class SseSink:
-    """Server-sent events, passed through."""
+class _ClientSink:
+    """What both shapes know of their client."""
 
     def __init__(self, request: web.Request, turn_id: str) -> None:
         self._stream, self._turn_id = ClientStream(request), turn_id
-        self.takes_raw = self._stream.chunked
-        self.raw = self._stream.write
-        self.payload = self._stream.chunk
-        self.abort = self._stream.abort
-        self.drained = self._stream.drained
-        self.finish = self._stream.finish
 
     @property
     def begun(self) -> bool:
@@ -40,12 +34,25 @@ class SseSink:
         return self._stream.gone
 
     @property
-    def congested(self) -> bool:
-        return self._stream.congested
-
-    @property
     def bytes_sent(self) -> int:
         return self._stream.bytes_sent
+
+
+class SseSink(_ClientSink):
+    """Server-sent events, passed through."""
+
+    def __init__(self, request: web.Request, turn_id: str) -> None:
+        super().__init__(request, turn_id)
+        self.takes_raw = self._stream.chunked
+        self.raw = self._stream.write
+        self.payload = self._stream.chunk
+        self.abort = self._stream.abort
+        self.drained = self._stream.drained
+        self.finish = self._stream.finish
+
+    @property
+    def congested(self) -> bool:
+        return self._stream.congested
 
     def begin(self, head: ResponseHead | None) -> None:
         self._stream.begin(
@@ -83,30 +90,18 @@ _done = msgspec.json.Decoder(_Done)
 EMPTY_OUTPUT = (b"", b"[]", b"null")
 
 
-class JsonSink:
+class JsonSink(_ClientSink):
     """Collects the events of a turn into the one object that a client without ``stream`` asked for."""
 
     takes_raw = False
     congested = False
 
     def __init__(self, request: web.Request, turn_id: str) -> None:
-        self._stream, self._turn_id = ClientStream(request), turn_id
+        super().__init__(request, turn_id)
         self._scanner = EventScanner()
         self._items: list[msgspec.Raw] = []
         self._response: dict[str, msgspec.Raw] | None = None
         self._failed = False
-
-    @property
-    def begun(self) -> bool:
-        return self._stream.begun
-
-    @property
-    def gone(self) -> bool:
-        return self._stream.gone
-
-    @property
-    def bytes_sent(self) -> int:
-        return self._stream.bytes_sent
 
     def begin(self, head: ResponseHead | None) -> None:
         """Nothing is sent before the whole answer is there."""
