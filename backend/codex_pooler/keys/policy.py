@@ -15,6 +15,7 @@ class PolicyRefused(Exception):
 
 def check_model(key: Key, model: str) -> None:
     """Raises PolicyRefused when the key is limited to other models."""
-    if key.allowed_models is not None and model not in key.allowed_models:
-        allowed = ", ".join(sorted(key.allowed_models)) or "none"
+    models = key.policy.allowed_models
+    if models is not None and model not in models:
+        allowed = ", ".join(sorted(models)) or "none"
         raise PolicyRefused("model_not_allowed", f"this key may not use that model; it may use: {allowed}", "model")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from dataclasses import fields
 from datetime import datetime
+from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from codex_pooler.snapshot.model import Account, Key, Member, Pool, Snapshot
+from codex_pooler.snapshot.model import Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
 from codex_pooler.storage import queries_snapshot as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database
 from codex_pooler.storage.vault import SecretBox, SecretError
@@ -18,6 +20,7 @@ from codex_pooler.storage.vault import SecretBox, SecretError
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 30.0
+SWITCH_NAMES = frozenset(field.name for field in fields(Switches))
 
 
 class SnapshotHolder:
@@ -57,12 +60,17 @@ def build(pools: list[Any], members: list[Any], accounts: list[Any], keys: list[
     by_pool: dict[UUID, list[Member]] = defaultdict(list)
     for row in members:
         by_pool[row.pool_id].append(
-            Member(by_id[row.account_id], row.enabled, row.priority, row.weight, row.max_concurrency)
+            Member(
+                by_id[row.account_id],
+                row.enabled,
+                row.priority,
+                row.weight,
+                row.max_concurrency,
+                row.max_primary_percent,
+                row.max_secondary_percent,
+            )
         )
-    built = {
-        row.id: Pool(row.id, row.name, row.status, row.strategy, row.max_attempts, tuple(by_pool[row.id]))
-        for row in pools
-    }
+    built = {row.id: _pool(row, tuple(by_pool[row.id])) for row in pools}
     return Snapshot(MappingProxyType(built), MappingProxyType({row.digest: _key(row, built) for row in keys}))
 
 
@@ -90,9 +98,36 @@ def _open(row: Any, box: SecretBox) -> str:
         return ""
 
 
+def _pool(row: Any, members: tuple[Member, ...]) -> Pool:
+    known = {name: value for name, value in row.switches.items() if name in SWITCH_NAMES}
+    return Pool(row.id, row.name, row.status, row.strategy, row.max_attempts, members, Switches(**known))
+
+
 def _key(row: Any, pools: dict[UUID, Pool]) -> Key:
-    models = None if row.allowed_models is None else frozenset(row.allowed_models)
-    return Key(row.id, row.name, pools[row.pool_id], row.status, _unix(row.expires_at), models)
+    return Key(
+        id=row.id,
+        name=row.name,
+        pool=pools[row.pool_id],
+        status=row.status,
+        expires_at=_unix(row.expires_at),
+        policy=_policy(row),
+        limits=tuple(Limit(**limit) for limit in row.limits),
+        max_concurrency=row.max_concurrency,
+        epoch=row.revoked_epoch,
+    )
+
+
+def _policy(row: Any) -> Policy:
+    return Policy(
+        allowed_models=None if row.allowed_models is None else frozenset(row.allowed_models),
+        enforced_model=row.enforced_model,
+        enforced_effort=row.enforced_effort,
+        maximum_effort=row.maximum_effort,
+        enforced_service_tier=row.enforced_service_tier,
+        max_input_tokens=row.max_input_tokens,
+        max_output_tokens=row.max_output_tokens,
+        allowed_networks=None if row.allowed_networks is None else tuple(map(ip_network, row.allowed_networks)),
+    )
 
 
 def _unix(moment: datetime | None) -> float | None:

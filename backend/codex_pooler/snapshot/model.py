@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from uuid import UUID
 
@@ -40,6 +41,8 @@ class Member:
     priority: int = 0
     weight: float = 1.0
     max_concurrency: int | None = None
+    max_primary_percent: int | None = None  # headroom: not used here once a short window is used up to this
+    max_secondary_percent: int | None = None  # the same for weekly and monthly windows
 
     @property
     def obstacle(self) -> str | None:
@@ -49,6 +52,26 @@ class Member:
         if self.account.state != "active":
             return self.account.state
         return None if self.account.access_token else "credentials_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What a pool allows and how it behaves; the database keeps only what deviates from these defaults."""
+
+    websockets: bool = True  # off: upgrades are answered 426 and Codex goes on over HTTP
+    v1_compatibility: bool = True
+    allow_image_generation: bool = True
+    sticky_websocket_sessions: bool = True
+    sticky_http_sessions: bool = True
+    prompt_cache_affinity: bool = True
+    show_quota_to_keys: bool = True  # rate-limit headers, events and usage answers speak of the pool's quota
+    show_routing_headers: bool = False  # x-gateway-account (a short hash) and x-gateway-attempts
+    allow_search: bool = True
+    allow_realtime: bool = True
+    allow_memories: bool = True
+    allow_thread_goals: bool = True
+    allow_safety_check: bool = True
+    forward_analytics: bool = False  # off: accepted and counted, but not sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,7 @@ class Pool:
     strategy: str
     max_attempts: int
     members: tuple[Member, ...]
+    switches: Switches = Switches()
     fit: tuple[Member, ...] = field(init=False, repr=False)
     unfit: Mapping[str, int] = field(init=False, repr=False)
     carefree_until: float = field(init=False, repr=False)
@@ -80,15 +104,45 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``maximum`` of ``metric`` (requests, tokens, cost_micros) per ``window`` (minute, day, week, month).
+
+    With a ``model`` it is for that model alone, and then replaces the key's general limits for it.
+    """
+
+    metric: str
+    window: str
+    maximum: int
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a key's turns must look like.  Efforts and tiers as clients write them; networks are CIDRs."""
+
+    allowed_models: frozenset[str] | None = None  # None: every model of the pool
+    enforced_model: str | None = None
+    enforced_effort: str | None = None
+    maximum_effort: str | None = None
+    enforced_service_tier: str | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] | None = None  # None: from anywhere
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
-    """A Pool API key as its holder's requests see it."""
+    """A Pool API key as its holder's requests see it.  ``epoch`` rises with every change that must end open sockets."""
 
     id: UUID
     name: str
     pool: Pool
     status: str
     expires_at: float | None = None  # unix seconds
-    allowed_models: frozenset[str] | None = None
+    policy: Policy = Policy()
+    limits: tuple[Limit, ...] = ()
+    max_concurrency: int | None = None
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

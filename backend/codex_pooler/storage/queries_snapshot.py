@@ -9,7 +9,9 @@ from codex_pooler.storage.tables import account_secrets, accounts, api_keys, poo
 
 CHANGED = "codex_pooler_config"  # the NOTIFY channel that says "read again"
 
-POOLS = Query(sa.select(pools.c.id, pools.c.name, pools.c.status, pools.c.strategy, pools.c.max_attempts))
+POOLS = Query(
+    sa.select(pools.c.id, pools.c.name, pools.c.status, pools.c.strategy, pools.c.max_attempts, pools.c.switches)
+)
 
 MEMBERS = Query(
     sa.select(
@@ -19,6 +21,8 @@ MEMBERS = Query(
         pool_accounts.c.priority,
         pool_accounts.c.weight,
         pool_accounts.c.max_concurrency,
+        pool_accounts.c.max_primary_percent,
+        pool_accounts.c.max_secondary_percent,
     ).order_by(pool_accounts.c.pool_id, pool_accounts.c.account_id)
 )
 
@@ -49,5 +53,15 @@ KEYS = Query(
         api_keys.c.status,
         api_keys.c.expires_at,
         api_keys.c.allowed_models,
+        api_keys.c.enforced_model,
+        api_keys.c.enforced_effort,
+        api_keys.c.maximum_effort,
+        api_keys.c.enforced_service_tier,
+        api_keys.c.max_input_tokens,
+        api_keys.c.max_output_tokens,
+        api_keys.c.max_concurrency,
+        api_keys.c.allowed_networks,
+        api_keys.c.limits,
+        api_keys.c.revoked_epoch,
     )
 )

@@ -45,7 +45,15 @@ def flag(name: str, default: bool) -> sa.Column[Any]:
 
 
 POOL_STATES = ("active", "disabled", "archived")
-STRATEGIES = ("capacity_weighted", "bridge_ring", "fill_first")
+STRATEGIES = (
+    "capacity_weighted",
+    "bridge_ring",
+    "deterministic_rotation",
+    "least_recent_success",
+    "quota_first",
+    "soonest_reset",
+    "fill_first",
+)
 ACCOUNT_STATES = ("pending", "active", "paused", "reauth_required", "disabled")
 KEY_STATES = ("active", "paused", "revoked")
 ROLES = ("instance_owner", "instance_admin", "instance_viewer")
@@ -60,7 +68,9 @@ pools = sa.Table(
     text("description", nullable=True),
     text("status", "active"),
     text("strategy", "capacity_weighted"),
-    number("max_attempts", 3),
+    number("max_attempts", 4),
+    # what deviates from snapshot/model.Switches, by name
+    sa.Column("switches", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     number("version", 1),
     instant("created_at", now=True),
     instant("updated_at", now=True),
@@ -117,6 +127,9 @@ pool_accounts = sa.Table(
     number("priority", 0, sa.SmallInteger),  # the highest goes first
     sa.Column("weight", sa.Float, nullable=False, server_default=sa.text("1")),
     sa.Column("max_concurrency", sa.Integer),
+    # headroom: stop routing here once a window is used up to so many percent
+    sa.Column("max_primary_percent", sa.SmallInteger),
+    sa.Column("max_secondary_percent", sa.SmallInteger),
     instant("created_at", now=True),
 )
 
@@ -130,6 +143,17 @@ api_keys = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),  # keyed HMAC-SHA-256 of the whole key
     text("status", "active"),
     sa.Column("allowed_models", ARRAY(sa.Text)),  # null: every model of the pool
+    text("enforced_model", nullable=True),
+    text("enforced_effort", nullable=True),
+    text("maximum_effort", nullable=True),
+    text("enforced_service_tier", nullable=True),
+    sa.Column("max_input_tokens", sa.BigInteger),  # per request
+    sa.Column("max_output_tokens", sa.BigInteger),  # per request
+    sa.Column("max_concurrency", sa.Integer),
+    sa.Column("allowed_networks", ARRAY(sa.Text)),  # null: from anywhere; else CIDRs
+    # [{"metric", "window", "model", "maximum"}], see keys/limits.py
+    sa.Column("limits", JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
+    text("notes", nullable=True),
     instant("expires_at", nullable=True),
     instant("last_used_at", nullable=True),
     number("revoked_epoch", 0),
@@ -208,6 +232,7 @@ requests = sa.Table(
     sa.Column("transport", sa.Text, nullable=False),
     text("client", nullable=True),
     text("model", nullable=True),
+    text("requested_model", nullable=True),  # only where the key's policy replaced it
     text("effort", nullable=True),
     text("service_tier", nullable=True),
     sa.Column("status", sa.Text, nullable=False),
@@ -217,12 +242,18 @@ requests = sa.Table(
     sa.Column("duration_ms", sa.Integer, nullable=False),
     sa.Column("input_tokens", sa.BigInteger),  # null: the backend reported no usage
     sa.Column("cached_tokens", sa.BigInteger),
+    sa.Column("cache_write_tokens", sa.BigInteger),
     sa.Column("output_tokens", sa.BigInteger),
     sa.Column("reasoning_tokens", sa.BigInteger),
+    sa.Column("cost_micros", sa.BigInteger),  # millionths of a US dollar; null: unpriced
+    text("pricing_status", nullable=True),
     number("request_bytes", 0, sa.BigInteger),
     number("response_bytes", 0, sa.BigInteger),
     sa.Column("attempts", JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
     sa.Column("excluded", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # reason -> accounts
+    sa.Column("routing", JSONB),  # how the account was chosen: strategy, affinity, ranked candidates with reasons
+    text("session", nullable=True),  # a keyed digest: tells sessions apart, names none
+    text("client_ip", nullable=True),
     one_of("status", *REQUEST_STATES),
     sa.Index("ix_requests_newest", sa.text("admitted_at DESC"), sa.text("id DESC")),
     sa.Index("ix_requests_pool", "pool_id", sa.text("admitted_at DESC")),
@@ -251,12 +282,107 @@ usage_hourly = sa.Table(
             "cancelled",
             "input_tokens",
             "cached_tokens",
+            "cache_write_tokens",
             "output_tokens",
             "reasoning_tokens",
+            "cost_micros",
+            "unpriced",
             "duration_ms",
             "ttft_ms",
             "ttft_count",
         )
     ),
     sa.PrimaryKeyConstraint("hour", "pool_id", "api_key_id", "account_id", "model", "service_tier"),
+)
+
+# -- what is known of accounts beyond their configuration; written behind, never awaited by a turn
+
+account_models = sa.Table(
+    "account_models",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("models", JSONB, nullable=False),  # the backend's catalogue entries as they came
+    text("etag", nullable=True),
+    instant("fetched_at", now=True),
+)
+
+quota_windows = sa.Table(
+    "quota_windows",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("limit_key", sa.Text, primary_key=True),  # "account", or the backend's name of a narrower limit
+    sa.Column("kind", sa.Text, primary_key=True),  # by duration: "5h", "7d", "30d", "<n>m"
+    sa.Column("used_percent", sa.Float, nullable=False),
+    sa.Column("window_minutes", sa.Integer, nullable=False),
+    instant("reset_at", nullable=True),
+    instant("observed_at"),
+    text("source"),
+    text("label", nullable=True),
+    text("model", nullable=True),  # the model a narrower limit is for, where named
+)
+
+# one row per account: plan, provider's own verdict, credits, spend control, models it may not use
+quota_states = sa.Table(
+    "quota_states",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("state", JSONB, nullable=False),
+    instant("observed_at"),
+)
+
+quota_blocks = sa.Table(
+    "quota_blocks",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("limit_key", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    instant("until"),
+    instant("set_at"),
+)
+
+session_bindings = sa.Table(
+    "session_bindings",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),  # HMAC of key id, kind and the client's name for it
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),  # "session" or "response"
+    instant("seen_at", now=True),
+    sa.Index("ix_session_bindings_seen_at", "seen_at"),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # the backend's file id
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("api_key_id", sa.Uuid, sa.ForeignKey("api_keys.id", ondelete="SET NULL"), index=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    text("status", "pending"),
+    instant("created_at", now=True),
+    instant("expires_at"),
+    one_of("status", "pending", "uploaded", "abandoned", "deleted"),
+    sa.Index("ix_files_newest", "pool_id", sa.text("created_at DESC"), sa.text("id DESC")),
+)
+
+price_catalogs = sa.Table(
+    "price_catalogs",
+    metadata,
+    sa.Column("version", sa.Text, primary_key=True),  # digest of the document
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("document", JSONB, nullable=False),
+    instant("fetched_at", now=True),
+)
+
+# one row per group of storage-side settings; what a row leaves out has its default in snapshot/settings.py
+instance_settings = sa.Table(
+    "instance_settings",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", JSONB, nullable=False),
+    number("version", 1),
+    instant("updated_at", now=True),
 )
