@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quota": {"storage", "protocol"},
     "snapshot": {"quota", "storage"},
     "routing": {"snapshot", "quota", "protocol"},
-    "keys": {"snapshot", "storage"},
+    "keys": {"snapshot", "storage", "protocol"},
     "accounting": {"storage", "protocol"},
     "upstream": {"protocol"},
     "accounts": {"storage", "upstream", "quota"},

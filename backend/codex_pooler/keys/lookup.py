@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
+from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.snapshot.model import Key, Snapshot
+from codex_pooler.snapshot.networks import read_address
 from codex_pooler.storage.keyring import Keyring
 
 PREFIX = "sk-cxp-"
@@ -44,3 +46,20 @@ def authenticate(authorization: str | None, snapshot: Snapshot, keyring: Keyring
     if key.expires_at is not None and key.expires_at <= time.time():
         raise KeyRefused("api_key_expired", "this Pool API key has expired; ask an operator to extend or replace it")
     return key
+
+
+def check_network(key: Key, client_ip: str) -> None:
+    """Raises PolicyRefused when the key may not be used from this address; one that cannot be read is refused."""
+    networks = key.policy.allowed_networks
+    if networks is None:
+        return
+    try:
+        address = read_address(client_ip)
+    except ValueError:
+        address = None
+    if address is None or not any(address in network for network in networks):
+        message = (
+            f"the key {key.name!r} may not be used from this address; use it from an allowed network,"
+            " or ask an operator to add this one in the console"
+        )
+        raise PolicyRefused(403, "access_denied", message)

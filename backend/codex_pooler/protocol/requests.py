@@ -5,6 +5,7 @@ Bodies are forwarded as they came; ``rewritten`` decodes the top level only and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ class RoutedFields(msgspec.Struct):
     prompt_cache_key: str | None = None
     service_tier: str | None = None
     reasoning: _Reasoning | None = None
+    max_output_tokens: Any = None
 
     def __repr__(self) -> str:
         """Without the cache key, which names the client's conversation."""
@@ -62,10 +64,12 @@ def read_fields(body: bytes) -> RoutedFields:
         raise BadRequest("the body is not valid JSON") from None
 
 
-def rewritten(body: bytes, **members: Any) -> bytes:
-    """The body with these top-level members set; everything else keeps its bytes."""
+def rewritten(body: bytes, *, dropping: Iterable[str] = (), **members: Any) -> bytes:
+    """The body with these top-level members set and others dropped; everything else keeps its bytes."""
     fields: dict[str, Any] = dict(_top_level.decode(body))
     fields.update(members)
+    for name in dropping:
+        fields.pop(name, None)
     return msgspec.json.encode(fields)
 
 

@@ -34,7 +34,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except KeyRefused as exc:
         return refusal(401, exc.code, exc.message)
     except PolicyRefused as exc:
-        return refusal(403, exc.code, exc.message, param=exc.param)
+        return refusal(exc.status, exc.code, exc.message, param=exc.param)
     except BadRequest as exc:
         return refusal(400, "invalid_request", exc.message, param=exc.param)
     except BodyRefused as exc:
