@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from codex_pooler.snapshot.model import Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
+from codex_pooler.snapshot.settings import settings_of
 from codex_pooler.storage import queries_snapshot as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database
 from codex_pooler.storage.vault import SecretBox, SecretError
@@ -38,7 +39,8 @@ class SnapshotHolder:
             members = await session.fetch(queries.MEMBERS)
             accounts = await session.fetch(queries.ACCOUNTS)
             keys = await session.fetch(queries.KEYS)
-            self.current = build(pools, members, accounts, keys, self._box)
+            settings = await session.fetch(queries.SETTINGS)
+            self.current = build(pools, members, accounts, keys, settings, self._box)
 
     async def refresh_quietly(self) -> None:
         """As ``refresh``; with the database away the last snapshot goes on serving."""
@@ -54,7 +56,9 @@ class SnapshotHolder:
             await self.refresh_quietly()
 
 
-def build(pools: list[Any], members: list[Any], accounts: list[Any], keys: list[Any], box: SecretBox) -> Snapshot:
+def build(
+    pools: list[Any], members: list[Any], accounts: list[Any], keys: list[Any], settings: list[Any], box: SecretBox
+) -> Snapshot:
     """Rows in, immutable value out."""
     by_id = {row.id: _account(row, box) for row in accounts}
     by_pool: dict[UUID, list[Member]] = defaultdict(list)
@@ -71,7 +75,11 @@ def build(pools: list[Any], members: list[Any], accounts: list[Any], keys: list[
             )
         )
     built = {row.id: _pool(row, tuple(by_pool[row.id])) for row in pools}
-    return Snapshot(MappingProxyType(built), MappingProxyType({row.digest: _key(row, built) for row in keys}))
+    return Snapshot(
+        pools=MappingProxyType(built),
+        keys=MappingProxyType({row.digest: _key(row, built) for row in keys}),
+        settings=settings_of({row.name: row.value for row in settings}),
+    )
 
 
 def _account(row: Any, box: SecretBox) -> Account:

@@ -11,6 +11,8 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from uuid import UUID
 
+from codex_pooler.snapshot.settings import DEFAULTS, Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -151,3 +153,4 @@ class Snapshot:
 
     pools: Mapping[UUID, Pool] = field(default_factory=lambda: MappingProxyType({}))
     keys: Mapping[bytes, Key] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Settings = DEFAULTS

@@ -1,11 +1,11 @@
-"""The four reads a snapshot is built from."""
+"""The reads a snapshot is built from."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from codex_pooler.storage.query import Query
-from codex_pooler.storage.tables import account_secrets, accounts, api_keys, pool_accounts, pools
+from codex_pooler.storage.tables import account_secrets, accounts, api_keys, instance_settings, pool_accounts, pools
 
 CHANGED = "codex_pooler_config"  # the NOTIFY channel that says "read again"
 
@@ -65,3 +65,5 @@ KEYS = Query(
         api_keys.c.revoked_epoch,
     )
 )
+
+SETTINGS = Query(sa.select(instance_settings.c.name, instance_settings.c.value))
