@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
-
-import orjson
 
 from codex_pooler.storage.spool import Spool
 
@@ -18,11 +14,11 @@ class Journal:
         self._spool = spool
         self.arrived = asyncio.Event()  # the writer waits for this
 
-    def begin(self, turn_id: str, record: Mapping[str, Any]) -> None:
-        """A turn was admitted.  ``record``: the columns of ``requests`` that are known by now."""
-        self._spool.begin(turn_id, orjson.dumps(record))
+    def begin(self, turn_id: str, record: bytes) -> None:
+        """A turn was admitted.  ``record``: what settlement.begun_row made of it."""
+        self._spool.begin(turn_id, record)
 
-    def end(self, turn_id: str, record: Mapping[str, Any]) -> None:
-        """A turn is over.  ``record``: its whole row."""
-        self._spool.end(turn_id, orjson.dumps(record))
+    def end(self, turn_id: str, record: bytes) -> None:
+        """A turn is over.  ``record``: what settlement.final_row made of it."""
+        self._spool.end(turn_id, record)
         self.arrived.set()

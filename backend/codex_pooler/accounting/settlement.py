@@ -8,14 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+import orjson
+
+from codex_pooler.accounting.prices import NO_COST, Cost
 from codex_pooler.protocol.usage import Usage
 
 LONGEST_TEXT = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is known of a turn when it is admitted.  ``admitted_at`` is in unix seconds."""
+class Asked(msgspec.Struct, frozen=True):
+    """What is known of a turn when it is admitted.  ``admitted_at`` is in unix seconds.
+
+    ``requested_model`` is set only where the key's policy replaced it by ``model``; ``session`` is a keyed digest.
+    """
 
     id: str
     admitted_at: float
@@ -30,6 +36,9 @@ class Asked:
     effort: str | None
     service_tier: str | None
     request_bytes: int
+    requested_model: str | None = None
+    session: str | None = None
+    client_ip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +54,11 @@ class Tried:
     error_code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the turn ended.  Times in milliseconds; ``usage`` is None when the backend reported none."""
+class Ended(msgspec.Struct, frozen=True):
+    """How the turn ended.  Times in milliseconds; ``usage`` is None when the backend reported none.
+
+    ``routing`` explains the choice of the account and must be JSON-able.
+    """
 
     status: str
     http_status: int | None
@@ -59,14 +70,16 @@ class Ended:
     response_bytes: int
     attempts: Sequence[Tried]
     excluded: Mapping[str, int]
+    cost: Cost = NO_COST
+    routing: Mapping[str, Any] | None = None
 
 
-def begun_row(asked: Asked) -> dict[str, Any]:
-    """The columns that are known at admission; enough for a final row should the process die.
+def begun_row(asked: Asked) -> bytes:
+    """The columns that are known at admission, as one JSON object; enough for a row should the process die.
 
     Ids and times stay objects: orjson writes them faster than we could.
     """
-    return {
+    row = {
         "id": asked.id,
         "admitted_at": _instant(asked.admitted_at),
         "pool_id": asked.pool_id,
@@ -80,15 +93,21 @@ def begun_row(asked: Asked) -> dict[str, Any]:
         "effort": clean(asked.effort),
         "service_tier": clean(asked.service_tier),
         "request_bytes": asked.request_bytes,
+        "requested_model": clean(asked.requested_model),
+        "session": clean(asked.session),
+        "client_ip": clean(asked.client_ip),
     }
+    return orjson.dumps(row)
 
 
-def final_row(asked: Asked, begun: Mapping[str, Any], ended: Ended) -> dict[str, Any]:
-    """Every column of ``requests``; the account is the one that made the last attempt."""
+def final_row(asked: Asked, begun: bytes, ended: Ended) -> bytes:
+    """Every column of ``requests`` as one JSON object; the account is the one that made the last attempt.
+
+    ``begun`` is taken over as it is.  A member that comes twice counts as it comes last, here and in PostgreSQL.
+    """
     last = ended.attempts[-1] if ended.attempts else None
-    usage = ended.usage
-    return {
-        **begun,
+    usage, cost = ended.usage, ended.cost
+    row = {
         "completed_at": _instant(asked.admitted_at + ended.duration_ms / 1000),
         "account_id": last.account_id if last else None,
         "account_label": last.account_label if last else None,
@@ -100,12 +119,17 @@ def final_row(asked: Asked, begun: Mapping[str, Any], ended: Ended) -> dict[str,
         "duration_ms": ended.duration_ms,
         "input_tokens": usage.input if usage else None,
         "cached_tokens": usage.cached if usage else None,
+        "cache_write_tokens": usage.cache_write if usage else None,
         "output_tokens": usage.output if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
+        "cost_micros": cost.micros,
+        "pricing_status": cost.status,
         "response_bytes": ended.response_bytes,
         "attempts": [_attempt(number, tried) for number, tried in enumerate(ended.attempts, 1)],
-        "excluded": dict(ended.excluded),
+        "excluded": ended.excluded if type(ended.excluded) is dict else dict(ended.excluded),
+        "routing": ended.routing,
     }
+    return begun[:-1] + b"," + orjson.dumps(row)[1:]
 
 
 def _attempt(number: int, tried: Tried) -> dict[str, Any]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.gateway import answers
+from codex_pooler.gateway.attempt import Attempt
 from codex_pooler.gateway.classify import Blame, Verdict, classify
 from codex_pooler.gateway.drain import drain
 from codex_pooler.gateway.house import House, moment
-from codex_pooler.gateway.relay import Relay
+from codex_pooler.gateway.http_way import HttpWay
 from codex_pooler.gateway.turn import Ending, Failure, Outcome, Sink, TurnRequest
 from codex_pooler.protocol.http1 import ProtocolError
 from codex_pooler.protocol.requests import without_account_bound_items
@@ -22,8 +21,8 @@ from codex_pooler.quota import blocks
 from codex_pooler.routing.candidates import NoCandidate, choose
 from codex_pooler.snapshot.model import Account
 from codex_pooler.telemetry.metrics import ATTEMPTS, TURNS
-from codex_pooler.upstream.http_turn import HttpTurn, open_turn
 from codex_pooler.upstream.pool import ConnectFailed
+from codex_pooler.upstream.websocket import UpgradeRefused
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class Course:
     sink: Sink
     house: House
     asked: Asked
-    begun: Mapping[str, Any]
+    begun: bytes
     attempts: list[Tried] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     first_output_at: float | None = None
@@ -108,7 +107,7 @@ async def _serve(course: Course) -> Outcome:
         return _rejected(answers.nobody(none))
     course.excluded.update(choice.excluded)
     body, stripped, verdict, ending = turn.body, False, None, None
-    candidates = list(choice.ranked[: turn.key.pool.max_attempts])
+    candidates = [m for m in choice.ranked[: turn.key.pool.max_attempts] if turn.anchored in (None, m.account.id)]
     while candidates:
         member = candidates.pop(0)
         ending, verdict = await _attempt(course, member.account, body)
@@ -125,74 +124,82 @@ async def _serve(course: Course) -> Outcome:
 
 async def _attempt(course: Course, account: Account, body: bytes) -> tuple[Ending, Verdict]:
     """Send the turn to one account and follow it to its end, holding the account's lease meanwhile."""
-    house = course.house
-    started = moment().monotonic
-    turn = HttpTurn(body, course.turn.client_headers, course.turn.fields.model)
+    house, started = course.house, moment().monotonic
     with ExitStack() as held:
         held.enter_context(house.known.leases.hold(account.id))
         house.known.health.begin_probe(account.id, started)
-        relay = _relay(course, account, started)
+        trial = Trial(course, account, started)
         try:
-            ending = await _exchange(house, account, turn, relay, warm=True)
-            if relay.found_a_closed_connection:  # kept warm for too long: that says nothing about the account
-                relay = _relay(course, account, started)
-                ending = await _exchange(house, account, turn, relay, warm=False)
+            ending = await _exchange(trial, body, warm=True)
+            if trial.attempt and trial.attempt.found_a_closed_connection and not course.turn.anchored:
+                # kept warm for too long: that says nothing about the account
+                ending = await _exchange(trial, body, warm=False)
         except asyncio.CancelledError:
-            if relay.ending.done():
-                _settle_cut_off(course, account, relay, started)
+            attempt = trial.attempt
+            if attempt is None or attempt.ending.done():
+                _settle_cut_off(trial, attempt.ending.result() if attempt else UNSENT)
                 raise
-            relay.before_the_end = None
-            drain(house, relay, held.pop_all(), lambda ending: _settle_drained(course, account, ending, relay, started))
+            attempt.before_the_end = None
+            drain(house, attempt, held.pop_all(), lambda ending: _settle_drained(trial, ending))
             raise StillDraining from None
-    return ending, classify(ending) if course.settled else _conclude(course, account, ending, relay, started)
+    return ending, classify(ending) if course.settled else _conclude(trial, ending)
 
 
-def _relay(course: Course, account: Account, started: float) -> Relay:
-    """A turn that comes to its terminal event is settled before the client can see that: a crash in the next moment
-    must not call interrupted what somebody holds complete."""
-
-    def settle(ending: Ending, last_bytes: int) -> None:
-        course.last_bytes = last_bytes
-        verdict = _conclude(course, account, ending, relay, started)
-        course.settle(_outcome(course, ending, verdict))
-
-    relay = Relay(course.sink, asyncio.get_running_loop())
-    relay.before_the_end = settle
-    return relay
+UNSENT = Ending("client_gone", reason="client_disconnected")
 
 
-async def _exchange(house: House, account: Account, turn: HttpTurn, relay: Relay, *, warm: bool) -> Ending:
+@dataclass(slots=True)
+class Trial:
+    """One account's try: the attempt that runs for it, and when it began (monotonic seconds)."""
+
+    course: Course
+    account: Account
+    started: float
+    attempt: Attempt | None = None
+
+    def settle(self, ending: Ending, last_bytes: int) -> None:
+        """A turn that comes to its terminal event is settled before the client can see that: a crash in the next
+        moment must not call interrupted what somebody holds complete."""
+        self.course.last_bytes = last_bytes
+        verdict = _conclude(self, ending)
+        self.course.settle(_outcome(self.course, ending, verdict))
+
+
+async def _exchange(trial: Trial, body: bytes, *, warm: bool) -> Ending:
+    course, house = trial.course, trial.course.house
+    turn, trial.attempt = course.turn, None
+    way = turn.way or HttpWay(house.backend, turn.client_headers, turn.fields.model)
     try:
-        connection = await open_turn(house.backend, account, turn, relay, warm=warm)
+        attempt = trial.attempt = await way.send(trial.account, body, course.sink, warm=warm)
     except ConnectFailed as exc:
         return Ending("unsent", reason=f"upstream_{exc.reason}_failed")
+    except UpgradeRefused as exc:
+        return Ending("http_error", head=exc.head, body=exc.body)
     except ProtocolError:
         return Ending("unsent", reason="unsendable_request")
-    except asyncio.CancelledError:
-        relay.client_left()
-        raise
-    relay.connection = connection
-    house.running.add(relay)
+    attempt.before_the_end = trial.settle
+    house.running.add(attempt)
     try:
-        return await asyncio.shield(relay.ending)  # cancelling the handler must not cancel the attempt
+        return await asyncio.shield(attempt.ending)  # cancelling the handler must not cancel the attempt
     except asyncio.CancelledError:
-        if not relay.committed:
-            relay.client_left()
+        if not attempt.committed:
+            attempt.client_left()
         raise
     finally:
-        if relay.ending.done():
-            house.running.discard(relay)
+        if attempt.ending.done():
+            house.running.discard(attempt)
 
 
-def _conclude(course: Course, account: Account, ending: Ending, relay: Relay, started: float) -> Verdict:
+def _conclude(trial: Trial, ending: Ending) -> Verdict:
     """Remember what the ending says about the account, and the attempt in the turn's log."""
-    verdict = classify(ending)
-    _learn(course.house, account, ending, verdict)
-    course.first_output_at = relay.first_output_at or course.first_output_at
+    course, verdict = trial.course, classify(ending)
+    _learn(course.house, trial.account, ending, verdict)
+    if trial.attempt:
+        course.first_output_at = trial.attempt.first_output_at or course.first_output_at
     moves_on = (verdict.move or verdict.strip_reasoning) and not ending.committed
     outcome = "served" if not verdict.code else "failed_over" if moves_on else "failed"
     outcome = "cancelled" if ending.kind == "client_gone" else outcome
-    course.attempts.append(_tried(course, account, started, outcome, ending.status, verdict.code or None))
+    course.attempts.append(_tried(trial, outcome, ending.status, verdict.code or None))
     return verdict
 
 
@@ -213,23 +220,22 @@ def _learn(house: House, account: Account, ending: Ending, verdict: Verdict) -> 
 BLOCKS = {Blame.USAGE: blocks.USAGE_LIMITED, Blame.RATE: blocks.RATE_LIMITED, Blame.LOGIN: blocks.LOGIN_REFUSED}
 
 
-def _settle_cut_off(course: Course, account: Account, relay: Relay, started: float) -> None:
+def _settle_cut_off(trial: Trial, ending: Ending) -> None:
     """The client left before output, or in the very moment when the attempt ended by itself."""
-    if course.settled:
-        return
-    ending = relay.ending.result()
-    verdict = _conclude(course, account, ending, relay, started)
-    course.settle(_outcome(course, ending, verdict))
+    if not trial.course.settled:
+        verdict = _conclude(trial, ending)
+        trial.course.settle(_outcome(trial.course, ending, verdict))
 
 
-def _settle_drained(course: Course, account: Account, ending: Ending, relay: Relay, started: float) -> None:
+def _settle_drained(trial: Trial, ending: Ending) -> None:
     """The client left in the middle, and the backend was read to its end for the usage."""
+    course = trial.course
     if course.settled:
         return
-    course.first_output_at = relay.first_output_at
-    verdict = classify(ending)
-    _learn(course.house, account, ending, verdict)
-    course.attempts.append(_tried(course, account, started, "cancelled", ending.status, "client_disconnected"))
+    if trial.attempt:
+        course.first_output_at = trial.attempt.first_output_at
+    _learn(course.house, trial.account, ending, classify(ending))
+    course.attempts.append(_tried(trial, "cancelled", ending.status, "client_disconnected"))
     course.settle(Outcome("cancelled", None, 499, "client_disconnected", ending.terminal))
 
 
@@ -259,11 +265,9 @@ def _rejected(failure: Failure) -> Outcome:
     return Outcome("rejected", failure, failure.status, failure.code)
 
 
-def _tried(
-    course: Course, account: Account, started: float, outcome: str, status: int | None, code: str | None
-) -> Tried:
-    begun = _ms(started - course.turn.admitted.monotonic)
-    return Tried(account.id, account.label, begun, _ms(moment().monotonic - started), outcome, status, code)
+def _tried(trial: Trial, outcome: str, status: int | None, code: str | None) -> Tried:
+    account, begun = trial.account, _ms(trial.started - trial.course.turn.admitted.monotonic)
+    return Tried(account.id, account.label, begun, _ms(moment().monotonic - trial.started), outcome, status, code)
 
 
 def asked(turn: TurnRequest) -> Asked:

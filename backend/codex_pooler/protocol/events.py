@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from codex_pooler.protocol.sse import SseEvent
-from codex_pooler.protocol.usage import Usage, UsageBody, read_usage
+from codex_pooler.protocol.usage import Usage, read_usage
 
 # These announce output without carrying any: after them an account can still be replaced unseen.
 HANDSHAKE_TYPES = frozenset(
@@ -40,7 +42,7 @@ class _Response(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     service_tier: str | None = None
-    usage: UsageBody | None = None
+    usage: Any = None  # taken as it comes: odd counts make the usage unknown, not the turn failed
     error: ErrorBody | None = None
     incomplete_details: _Reason | None = None
 
@@ -49,6 +51,7 @@ class _Terminal(msgspec.Struct):
     type: str = ""
     response: _Response | None = None
     error: ErrorBody | None = None
+    usage: Any = None
     code: str | int | None = None
     message: str | None = None
 
@@ -88,7 +91,7 @@ def read_terminal(event: SseEvent) -> Terminal:
         response_id=response.id,
         model=response.model,
         service_tier=response.service_tier,
-        usage=read_usage(response.usage),
+        usage=read_usage(body.usage if response.usage is None else response.usage),
         error=error,
         reason=response.incomplete_details.reason if response.incomplete_details else None,
     )

@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeGuard
+
 import msgspec
 
+MOST_TOKENS = 10**12  # a count beyond this is nonsense, and would not fit the log
 
-class _InputDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class UsageBody(msgspec.Struct):
-    """The ``usage`` object of a response."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
+_NOTHING: Mapping[str, object] = {}
+_INPUT = ("input_tokens", "prompt_tokens")
+_OUTPUT = ("output_tokens", "completion_tokens")
+_INPUT_DETAILS = ("input_tokens_details", "prompt_tokens_details")
+_OUTPUT_DETAILS = ("output_tokens_details", "completion_tokens_details")
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one turn.  ``cached`` is part of ``input``, ``reasoning`` is part of ``output``."""
+    """Tokens of one turn.  ``cached`` and ``cache_write`` are part of ``input``, ``reasoning`` of ``output``."""
 
     input: int
     cached: int
     output: int
     reasoning: int
+    cache_write: int = 0
 
 
-def read_usage(body: UsageBody | None) -> Usage | None:
-    """None when the backend gave no usage, or counts that are negative or do not add up to their total."""
-    if body is None or body.input_tokens is None or body.output_tokens is None:
+def read_usage(body: object) -> Usage | None:
+    """Read a decoded ``usage`` member, in the shape of Responses or of Chat Completions.
+
+    None when there is none, or when a count is missing, negative, no integer, or does not add up to the total.
+    """
+    if not isinstance(body, dict):
         return None
-    cached = (body.input_tokens_details and body.input_tokens_details.cached_tokens) or 0
-    reasoning = (body.output_tokens_details and body.output_tokens_details.reasoning_tokens) or 0
-    if min(body.input_tokens, body.output_tokens, cached, reasoning) < 0:
+    within, without = _details(body, _INPUT_DETAILS), _details(body, _OUTPUT_DETAILS)
+    read, said = _first(body, _INPUT), _first(body, _OUTPUT)
+    cached = _either(within.get("cached_tokens"), body.get("cached_input_tokens"))
+    written = _either(within.get("cache_write_tokens"), body.get("cache_write_tokens"))
+    reasoned = _either(without.get("reasoning_tokens"), None)
+    total = body.get("total_tokens")
+    if not (_is_count(read) and _is_count(said) and _is_count(cached) and _is_count(written) and _is_count(reasoned)):
         return None
-    if body.total_tokens is not None and body.total_tokens != body.input_tokens + body.output_tokens:
+    if total is not None and (not _is_count(total) or total != read + said):
         return None
-    return Usage(
-        input=body.input_tokens,
-        cached=min(cached, body.input_tokens),
-        output=body.output_tokens,
-        reasoning=min(reasoning, body.output_tokens),
-    )
+    cached = min(cached, read)
+    return Usage(read, cached, said, min(reasoned, said), min(written, read - cached))
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= MOST_TOKENS
+
+
+def _first(body: Mapping[str, object], names: tuple[str, ...]) -> object:
+    return next((body[name] for name in names if body.get(name) is not None), None)
+
+
+def _details(body: Mapping[str, object], names: tuple[str, ...]) -> Mapping[str, object]:
+    found = _first(body, names)
+    return found if isinstance(found, dict) else _NOTHING
+
+
+def _either(first: object, second: object) -> object:
+    """A count that is told in neither place is none, not unknown."""
+    return first if first is not None else second if second is not None else 0

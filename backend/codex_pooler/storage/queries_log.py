@@ -18,6 +18,7 @@ COLUMNS = {
     "transport": "text",
     "client": "text",
     "model": "text",
+    "requested_model": "text",
     "effort": "text",
     "service_tier": "text",
     "status": "text",
@@ -27,12 +28,18 @@ COLUMNS = {
     "duration_ms": "int",
     "input_tokens": "bigint",
     "cached_tokens": "bigint",
+    "cache_write_tokens": "bigint",
     "output_tokens": "bigint",
     "reasoning_tokens": "bigint",
+    "cost_micros": "bigint",
+    "pricing_status": "text",
     "request_bytes": "bigint",
     "response_bytes": "bigint",
     "attempts": "jsonb",
     "excluded": "jsonb",
+    "routing": "jsonb",
+    "session": "text",
+    "client_ip": "text",
 }
 REFERENCES = {"pool_id": "pools", "api_key_id": "api_keys", "account_id": "accounts"}
 
@@ -44,6 +51,35 @@ _values = ", ".join(
     for name in COLUMNS
 )
 
+_NOBODY = "'00000000-0000-0000-0000-000000000000'"
+_DIMENSIONS = {
+    "hour": "date_trunc('hour', admitted_at, 'UTC')",
+    "pool_id": f"COALESCE(pool_id, {_NOBODY})",
+    "api_key_id": f"COALESCE(api_key_id, {_NOBODY})",
+    "account_id": f"COALESCE(account_id, {_NOBODY})",
+    "model": "COALESCE(model, '')",
+    "service_tier": "COALESCE(service_tier, '')",
+}
+_COUNTERS = {
+    "requests": "count(*)",
+    "succeeded": "count(*) FILTER (WHERE status = 'succeeded')",
+    "failed": "count(*) FILTER (WHERE status IN ('failed', 'interrupted'))",
+    "rejected": "count(*) FILTER (WHERE status = 'rejected')",
+    "cancelled": "count(*) FILTER (WHERE status = 'cancelled')",
+    "input_tokens": "COALESCE(sum(input_tokens), 0)",
+    "cached_tokens": "COALESCE(sum(cached_tokens), 0)",
+    "cache_write_tokens": "COALESCE(sum(cache_write_tokens), 0)",
+    "output_tokens": "COALESCE(sum(output_tokens), 0)",
+    "reasoning_tokens": "COALESCE(sum(reasoning_tokens), 0)",
+    "cost_micros": "COALESCE(sum(cost_micros), 0)",
+    "unpriced": "count(*) FILTER (WHERE starts_with(pricing_status, 'unpriced'))",
+    "duration_ms": "sum(duration_ms)",
+    "ttft_ms": "COALESCE(sum(ttft_ms), 0)",
+    "ttft_count": "count(ttft_ms)",
+}
+_rollup = {**_DIMENSIONS, **_COUNTERS}
+_added = ", ".join(f"{name} = u.{name} + EXCLUDED.{name}" for name in _COUNTERS)
+
 # Parameter ``rows``: a JSON array of objects with these columns.  Replaying a row changes nothing, neither here nor
 # in the rollup, because the rollup counts only what this statement really inserted.
 STORE = f"""
@@ -53,25 +89,10 @@ counted AS (SELECT x.* FROM x JOIN stored USING (id)),
 used AS (UPDATE api_keys k SET last_used_at = n.at
     FROM (SELECT api_key_id, max(admitted_at) AS at FROM counted GROUP BY api_key_id) n
     WHERE k.id = n.api_key_id AND (k.last_used_at IS NULL OR k.last_used_at < n.at))
-INSERT INTO usage_hourly AS u (hour, pool_id, api_key_id, account_id, model, service_tier,
-    requests, succeeded, failed, rejected, cancelled,
-    input_tokens, cached_tokens, output_tokens, reasoning_tokens, duration_ms, ttft_ms, ttft_count)
-SELECT date_trunc('hour', admitted_at, 'UTC'), COALESCE(pool_id, '00000000-0000-0000-0000-000000000000'),
-    COALESCE(api_key_id, '00000000-0000-0000-0000-000000000000'),
-    COALESCE(account_id, '00000000-0000-0000-0000-000000000000'), COALESCE(model, ''), COALESCE(service_tier, ''),
-    count(*), count(*) FILTER (WHERE status = 'succeeded'), count(*) FILTER (WHERE status IN ('failed', 'interrupted')),
-    count(*) FILTER (WHERE status = 'rejected'), count(*) FILTER (WHERE status = 'cancelled'),
-    COALESCE(sum(input_tokens), 0), COALESCE(sum(cached_tokens), 0), COALESCE(sum(output_tokens), 0),
-    COALESCE(sum(reasoning_tokens), 0), sum(duration_ms), COALESCE(sum(ttft_ms), 0), count(ttft_ms)
+INSERT INTO usage_hourly AS u ({", ".join(_rollup)})
+SELECT {", ".join(_rollup.values())}
 FROM counted GROUP BY 1, 2, 3, 4, 5, 6
-ON CONFLICT (hour, pool_id, api_key_id, account_id, model, service_tier) DO UPDATE SET
-    requests = u.requests + EXCLUDED.requests, succeeded = u.succeeded + EXCLUDED.succeeded,
-    failed = u.failed + EXCLUDED.failed, rejected = u.rejected + EXCLUDED.rejected,
-    cancelled = u.cancelled + EXCLUDED.cancelled, input_tokens = u.input_tokens + EXCLUDED.input_tokens,
-    cached_tokens = u.cached_tokens + EXCLUDED.cached_tokens, output_tokens = u.output_tokens + EXCLUDED.output_tokens,
-    reasoning_tokens = u.reasoning_tokens + EXCLUDED.reasoning_tokens,
-    duration_ms = u.duration_ms + EXCLUDED.duration_ms,
-    ttft_ms = u.ttft_ms + EXCLUDED.ttft_ms, ttft_count = u.ttft_count + EXCLUDED.ttft_count
+ON CONFLICT ({", ".join(_DIMENSIONS)}) DO UPDATE SET {_added}
 """
 
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'requests'::regclass"
