@@ -177,11 +177,14 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
 
+BOMB = ("decompression_ratio_exceeded", "decompressed_request_too_large")
+
+
 async def test_a_bomb_is_refused_before_it_is_unpacked(gateway: Gateway) -> None:
     for encoding in ENCODERS:
         bomb = _bomb(encoding, 256)
         before = peak = resident_mib()
-        asking = asyncio.create_task(_refused_as_too_large(gateway, io.BytesIO(bomb), encoding))
+        asking = asyncio.create_task(_refused_as_too_large(gateway, io.BytesIO(bomb), encoding, BOMB))
         while not asking.done():
             peak = max(peak, resident_mib())
             await asyncio.sleep(0.005)
@@ -189,9 +192,12 @@ async def test_a_bomb_is_refused_before_it_is_unpacked(gateway: Gateway) -> None
         assert peak - before < 150, f"{encoding}: hardly more than the limit of 64 MiB may ever be held"
 
 
-async def _refused_as_too_large(gateway: Gateway, body: Any, encoding: str | None = None) -> None:
+async def _refused_as_too_large(
+    gateway: Gateway, body: Any, encoding: str | None = None, codes: tuple[str, ...] = ("request_too_large",)
+) -> None:
     async with posted(gateway, body, encoding) as answer:
-        assert (answer.status, (await answer.json())["error"]["code"]) == (413, "request_too_large"), encoding
+        assert answer.status == 413, encoding
+        assert (await answer.json())["error"]["code"] in codes, encoding
 
 
 def _bomb(encoding: str, mebibytes: int) -> bytes:

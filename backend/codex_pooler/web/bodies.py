@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
+from codex_pooler.protocol.encodings import ENCODINGS, Inflated, Undecodable, unpack
+
 MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_COMPRESSED_BYTES = 32 * 1024 * 1024
 IDLE_SECONDS = 30.0  # between two pieces of a body
 TOTAL_SECONDS = 300.0
-DECODED = frozenset({"identity", "gzip", "deflate", "br", "zstd"})
+DECODING_SECONDS = 10.0
+INLINE_COMPRESSED_BYTES = 256 * 1024
+INLINE_BYTES = 1024 * 1024  # what is larger is decoded in a thread, so that other turns go on meanwhile
+
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
 
 
 class BodyRefused(Exception):
@@ -23,23 +33,35 @@ class BodyRefused(Exception):
 
 async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
     """The decoded body, at most ``limit`` bytes.  Raises BodyRefused."""
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in DECODED:
-        raise BodyRefused(415, "unsupported_content_encoding", "send the body plain or as gzip, deflate, br or zstd")
-    if request.content_length is not None and request.content_length > limit:
-        raise _too_large(limit)
+    encoding = _encoding(request) if "Content-Encoding" in request.headers else None
+    most, code = limit, "request_too_large"
+    if encoding:
+        most, code = min(limit, MAX_COMPRESSED_BYTES), "compressed_request_too_large"
+    if request.content_length is not None and request.content_length > most:
+        raise _too_large(code, most)
     try:
-        body = request.content.read_nowait(-1) if request.content.is_eof() else await _arriving(request, limit)
+        body = request.content.read_nowait(-1) if request.content.is_eof() else await _arriving(request, most, code)
     except TimeoutError:
         raise BodyRefused(408, "request_timeout", "the body took too long to arrive") from None
     except (RequestPayloadError, web.HTTPBadRequest):
-        raise BodyRefused(400, "invalid_request", "the compressed body cannot be decoded") from None
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+        raise BodyRefused(400, "invalid_request", "the body is not framed as its headers say") from None
+    if len(body) > most:
+        raise _too_large(code, most)
+    return await _decoded(encoding, body, limit) if encoding else body
 
 
-async def _arriving(request: web.Request, limit: int) -> bytes:
+def _encoding(request: web.Request) -> str | None:
+    """The one encoding of the body; None when it is plain."""
+    named = ",".join(request.headers.getall("Content-Encoding")).lower().split(",")
+    encodings = [name for each in named if (name := each.strip()) not in ("", "identity")]
+    if len(encodings) > 1:
+        raise BodyRefused(415, "unsupported_content_encoding", "send the body in one encoding, not in several")
+    if encodings and encodings[0] not in ENCODINGS:
+        raise BodyRefused(415, "unsupported_content_encoding", "send the body plain or as gzip, deflate, br or zstd")
+    return encodings[0] if encodings else None
+
+
+async def _arriving(request: web.Request, most: int, code: str) -> bytes:
     """Collect the pieces as they come; each must follow the last within IDLE_SECONDS."""
     pieces: list[bytes] = []
     size = 0
@@ -48,12 +70,50 @@ async def _arriving(request: web.Request, limit: int) -> bytes:
     async with asyncio.timeout(IDLE_SECONDS) as patience:
         while piece := await request.content.readany():
             size += len(piece)
-            if size > limit:
-                raise _too_large(limit)
+            if size > most:
+                raise _too_large(code, most)
             pieces.append(piece)
             patience.reschedule(min(loop.time() + IDLE_SECONDS, latest))
     return b"".join(pieces)
 
 
-def _too_large(limit: int) -> BodyRefused:
-    return BodyRefused(413, "request_too_large", f"the body may have at most {limit // (1024 * 1024)} MiB")
+async def _decoded(encoding: str, raw: bytes, limit: int) -> bytes:
+    try:
+        return await _unpack(encoding, raw, limit)
+    except Undecodable:
+        raise BodyRefused(400, "invalid_request", "the compressed request body is invalid") from None
+    except Inflated as exc:
+        if exc.reason == "size":
+            raise _too_large("decompressed_request_too_large", limit) from None
+        message = "the body decompresses to more than 200 times its size; send it plain"
+        raise BodyRefused(413, "decompression_ratio_exceeded", message) from None
+
+
+async def _unpack(encoding: str, raw: bytes, limit: int) -> bytes:
+    """Begun here, and left to a thread as soon as the body proves large."""
+    unpacking, began, size = unpack(encoding, raw, limit), [], 0
+    if len(raw) <= INLINE_COMPRESSED_BYTES:
+        for piece in unpacking:
+            began.append(piece)
+            size += len(piece)
+            if size > INLINE_BYTES:
+                break
+        else:
+            return b"".join(began)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _unpacked, began, unpacking)
+
+
+def _unpacked(pieces: list[bytes], unpacking: Iterator[bytes]) -> bytes:
+    """Runs in a thread: the rest of the pieces, as long as that does not take too long."""
+    latest = time.monotonic() + DECODING_SECONDS
+    for piece in unpacking:
+        pieces.append(piece)
+        if time.monotonic() > latest:
+            raise BodyRefused(408, "request_decompression_timeout", "the body took too long to decompress")
+    return b"".join(pieces)
+
+
+def _too_large(code: str, limit: int) -> BodyRefused:
+    told = f"{limit // (1024 * 1024)} MiB" if limit >= 1024 * 1024 else f"{limit // 1024} KiB"
+    what = "compressed body" if code == "compressed_request_too_large" else "body"
+    return BodyRefused(413, code, f"the {what} may have at most {told}")

@@ -65,6 +65,7 @@ class Runner(web.AppRunner):
             app,
             handle_signals=False,
             access_log=None,
+            auto_decompress=False,  # web/bodies.py does that, with limits
             handler_cancellation=True,
             shutdown_timeout=drain_seconds,
             keepalive_timeout=75.0,

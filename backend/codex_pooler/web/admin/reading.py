@@ -10,6 +10,7 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError, fields
 
 from codex_pooler.web.admin.problems import Problem
+from codex_pooler.web.bodies import BodyRefused, read_body
 
 
 def load_query(shape: type[Schema] | None, request: web.Request) -> Mapping[str, Any]:
@@ -35,16 +36,16 @@ def load_query(shape: type[Schema] | None, request: web.Request) -> Mapping[str,
     return loaded
 
 
+BODY_CODES = {400: "malformed_body", 413: "body_too_large"}
+
+
 async def read_limited(request: web.Request, limit_bytes: int) -> bytes:
-    """The body, or Problem 413 before more than the limit is held in memory."""
-    held = bytearray()
-    async for chunk in request.content.iter_any():
-        held += chunk
-        if len(held) > limit_bytes:
-            raise Problem(
-                413, "body_too_large", f"Send at most {limit_bytes // 1024} KiB.", headers={"Connection": "close"}
-            )
-    return bytes(held)
+    """The decoded body, or Problem 400, 408, 413 or 415 before more than the limit is held in memory."""
+    try:
+        return await read_body(request, limit_bytes)
+    except BodyRefused as exc:
+        code, message = BODY_CODES.get(exc.status, exc.code), f"{exc.message[0].upper()}{exc.message[1:]}."
+        raise Problem(exc.status, code, message, headers={"Connection": "close"}) from None
 
 
 def parse_json(raw: bytes) -> Any:
