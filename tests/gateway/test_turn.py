@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import aiohttp
 import pytest
 
 from codex_pooler.gateway import budgets
@@ -83,18 +82,30 @@ async def test_an_account_that_fails_before_output_is_replaced(rig: Rig, first: 
 
 async def test_after_output_nothing_is_replayed(rig: Rig) -> None:
     rig.backend.scripts = [says(SSE_HEAD + chunk(CREATED) + chunk(DELTA), pause=0.05, then="reset"), says(GOOD)]
-    with pytest.raises(aiohttp.ClientPayloadError):
-        async with rig.post() as answer:
-            await answer.read()
+    async with rig.post() as answer:
+        told = await answer.read()
+    assert told.startswith(CREATED + DELTA + b"event: response.failed\n")
+    assert b'"code":"stream_incomplete"' in told
     (row,) = await rig.settled()
     assert (row["status"], len(rig.backend.arrived)) == ("failed", 1)
     assert row["input_tokens"] is None
 
 
-async def test_a_failure_after_output_passes_through(rig: Rig) -> None:
-    rig.backend.scripts = [says(whole(CREATED, DELTA, OVERLOADED))]
+@pytest.mark.parametrize(
+    "script",
+    [
+        says(whole(CREATED, DELTA, OVERLOADED)),
+        says(SSE_HEAD + chunk(CREATED) + chunk(DELTA), chunk(OVERLOADED) + b"0\r\n\r\n", pause=0.05),
+        says(SSE_HEAD + chunk(CREATED) + chunk(DELTA), chunk(OVERLOADED), b"0\r\n\r\n", pause=0.05),
+    ],
+)
+async def test_an_accounts_failure_after_output_reads_as_try_again(rig: Rig, script: Script) -> None:
+    rig.backend.scripts = [script]
     async with rig.post() as answer:
-        assert await answer.read() == CREATED + DELTA + OVERLOADED
+        told = await answer.read()
+    assert told.startswith(CREATED + DELTA + b"event: response.failed\n")
+    assert told.count(b"response.failed") == 2
+    assert b'"code":"stream_incomplete"' in told
     (row,) = await rig.settled()
     assert (row["status"], row["error_code"], len(rig.backend.arrived)) == ("failed", "server_is_overloaded", 1)
 

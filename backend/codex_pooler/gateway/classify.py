@@ -10,7 +10,6 @@ from enum import Enum
 
 from codex_pooler.gateway.turn import Ending
 from codex_pooler.protocol.errors import UpstreamError, from_body, read_error
-from codex_pooler.protocol.http1 import ResponseHead
 
 
 class Blame(Enum):
@@ -97,40 +96,45 @@ def classify(ending: Ending) -> Verdict:
     if ending.kind in SILENT:
         return Verdict(ending.reason or f"upstream_{ending.kind}", move=True, blame=SILENT[ending.kind])
     if ending.kind == "http_error" and ending.head:
-        return _classify_status(ending.head, read_error(ending.body))
-    error = from_body(ending.terminal.error) if ending.terminal and ending.terminal.error else UpstreamError()
-    return _classify_code(error) or Verdict(error.code or "response_failed", move=False)
-
-
-def _classify_status(head: ResponseHead, error: UpstreamError) -> Verdict:
+        return _classify_status(
+            ending.head.status, read_error(ending.body), _retry_after(ending.head.get("retry-after"))
+        )
+    terminal = ending.terminal
+    error = from_body(terminal.error) if terminal and terminal.error else UpstreamError()
+    if terminal and terminal.status is not None:  # an error frame stands for an HTTP answer
+        return _classify_status(terminal.status, error, _retry_after(dict(terminal.headers).get("retry-after")))
     if error.code == ENCRYPTED_CONTENT:
         return Verdict(error.code, move=False, strip_reasoning=True)
-    if verdict := _classify_code(error, head):
+    return _classify_code(error, None) or Verdict(error.code or "response_failed", move=False)
+
+
+def _classify_status(status: int, error: UpstreamError, retry_after: float | None) -> Verdict:
+    if error.code == ENCRYPTED_CONTENT:
+        return Verdict(error.code, move=False, strip_reasoning=True)
+    if verdict := _classify_code(error, retry_after):
         return verdict
-    if row := STATUSES.get(head.status):
+    if row := STATUSES.get(status):
         code, blame, seconds = row
-        seconds = _retry_after(head) or seconds
-        return Verdict(error.code or code, move=True, blame=blame, block_seconds=seconds)
-    if head.status >= 500:
-        return Verdict(error.code or f"upstream_{head.status}", move=True, blame=Blame.HEALTH)
-    if head.status == 403 and not error.is_json:  # a challenge page: this way out is distrusted, not the request
+        return Verdict(error.code or code, move=True, blame=blame, block_seconds=retry_after or seconds)
+    if status >= 500:
+        return Verdict(error.code or f"upstream_{status}", move=True, blame=Blame.HEALTH)
+    if status == 403 and not error.is_json:  # a challenge page: this way out is distrusted, not the request
         return Verdict("upstream_challenge", move=True, blame=Blame.HEALTH)
-    return Verdict(error.code or f"upstream_{head.status}", move=False)
+    return Verdict(error.code or f"upstream_{status}", move=False)
 
 
-def _classify_code(error: UpstreamError, head: ResponseHead | None = None) -> Verdict | None:
+def _classify_code(error: UpstreamError, retry_after: float | None) -> Verdict | None:
     if error.code in STAYS:
         return Verdict(error.code, move=False)
     for known in (error.code, error.type):
         if row := MOVES.get(known):
             blame, seconds = row
-            seconds = (_retry_after(head) if head else None) or seconds
+            seconds = retry_after or seconds
             return Verdict(known, move=True, blame=blame, resets_at=error.resets_at, block_seconds=seconds)
     if any(phrase in error.message.lower() for phrase in MODEL_UNAVAILABLE):
         return Verdict("upstream_model_unavailable", move=True)
     return None
 
 
-def _retry_after(head: ResponseHead) -> float | None:
-    value = head.get("retry-after") or ""
-    return min(float(value), 86400.0) if value.isdigit() else None
+def _retry_after(value: str | None) -> float | None:
+    return min(float(value), 86400.0) if value and value.isdigit() else None

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from codex_pooler.accounting.journal import Journal
-from codex_pooler.gateway.relay import Relay
+from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.gateway.attempt import Attempt
 from codex_pooler.routing.candidates import Known, Moment
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.telemetry.metrics import Metrics
@@ -27,7 +28,8 @@ class House:
     journal: Journal
     backend: ConnectionPool
     metrics: Metrics
-    running: set[Relay] = field(default_factory=set)
+    refresher: Refresher | None = None
+    running: set[Attempt] = field(default_factory=set)
     draining: set[asyncio.Task[None]] = field(default_factory=set)
     finished: Counter[UUID] = field(default_factory=Counter)  # settled turns by pool, since somebody last looked
 
@@ -37,8 +39,8 @@ class House:
         while True:
             await asyncio.sleep(PULSE_SECONDS)
             now = loop.time()
-            for relay in tuple(self.running):
-                relay.tick(now)
+            for attempt in tuple(self.running):
+                attempt.tick(now)
             self.backend.drop_stale()
 
     async def settle_down(self) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 from codex_pooler.protocol.events import Terminal
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.requests import RoutedFields
 from codex_pooler.routing.candidates import Moment
-from codex_pooler.snapshot.model import Key
+from codex_pooler.snapshot.model import Account, Key
+
+if TYPE_CHECKING:
+    from codex_pooler.gateway.attempt import Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,23 @@ class TurnRequest:
     transport: str
     client: str | None
     admitted: Moment
+    route_class: str = "proxy_stream"
+    client_ip: str | None = None
+    session: str | None = None  # a keyed digest of what the client calls its session, for the log
+    way: Way | None = field(default=None, repr=False)  # None: over HTTP
+    anchored: UUID | None = None  # continues a response that lives on this account's socket: it cannot move
+
+
+class Way(Protocol):
+    """How a turn's attempts travel to the backend."""
+
+    async def send(self, account: Account, body: bytes, sink: Sink, *, warm: bool) -> Attempt:
+        """Send the turn as this account; with ``warm`` on a connection kept from an earlier turn if there is one.
+
+        Returns once it is on its way, without waiting for anything after that.
+        Raises ConnectFailed, UpgradeRefused, ProtocolError.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ class _Envelope(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Envelope)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class UpstreamError(msgspec.Struct, frozen=True):
@@ -71,3 +73,25 @@ def failed_event(code: str, message: str, response_id: str | None) -> bytes:
     }
     data = orjson.dumps({"type": "response.failed", "response": response})
     return b"event: response.failed\ndata: " + data + b"\n\n"
+
+
+def failed_frame(code: str, message: str, response_id: str | None) -> bytes:
+    """The same event as a websocket message."""
+    return failed_event(code, message, response_id).partition(b"data: ")[2].strip()
+
+
+def error_frame(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """An error body as a websocket message: with exactly one status member, without which Codex would wait for ever."""
+    try:
+        members = _members.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        members = {}
+    error: Any = members.get("error")
+    if error is None or bytes(error)[:1] != b"{":
+        error = {
+            "message": "the backend refused the request",
+            "type": "invalid_request_error",
+            "code": "upstream_error",
+        }
+    frame = {"type": "error", "status": status, "error": error}
+    return msgspec.json.encode(frame | {"headers": headers} if headers else frame)

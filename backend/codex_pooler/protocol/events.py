@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from codex_pooler.protocol.sse import SseEvent
+from codex_pooler.protocol.sse import SseEvent, json_type
 from codex_pooler.protocol.usage import Usage, read_usage
 
 # These announce output without carrying any: after them an account can still be replaced unseen.
@@ -47,6 +47,10 @@ class _Response(msgspec.Struct):
     incomplete_details: _Reason | None = None
 
 
+class _Wrapped(msgspec.Struct):
+    error: ErrorBody | None = None
+
+
 class _Terminal(msgspec.Struct):
     type: str = ""
     response: _Response | None = None
@@ -54,10 +58,18 @@ class _Terminal(msgspec.Struct):
     usage: Any = None
     code: str | int | None = None
     message: str | None = None
+    # of error frames on a websocket, in the forms that were seen
+    status: int | None = None
+    status_code: int | None = None
+    body: _Wrapped | None = None
+    headers: dict[str, Any] | None = None
 
 
 class Terminal(msgspec.Struct, frozen=True):
-    """How a turn ended: ``kind`` is ``completed``, ``incomplete`` or ``failed``."""
+    """How a turn ended: ``kind`` is ``completed``, ``incomplete`` or ``failed``.
+
+    ``status`` and ``headers`` are those of an error frame on a websocket: the HTTP answer it stands for.
+    """
 
     kind: str
     response_id: str | None = None
@@ -66,9 +78,23 @@ class Terminal(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     error: ErrorBody | None = None
     reason: str | None = None
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 _decoder = msgspec.json.Decoder(_Terminal)
+
+
+RATE_LIMITS = "codex.rate_limits"  # tells the limits of the one account that serves
+
+
+def frame_type(payload: bytes) -> str:
+    """The ``type`` of a websocket message, without decoding it when it comes first, as it always does."""
+    if payload.startswith(b'{"type":"'):
+        end = payload.find(b'"', 9, 89)
+        if end > 0:
+            return payload[9:end].decode("ascii", "replace")
+    return json_type(payload)
 
 
 def is_handshake(event: SseEvent) -> bool:
@@ -83,7 +109,7 @@ def read_terminal(event: SseEvent) -> Terminal:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Terminal("failed", error=ErrorBody(code="invalid_upstream_response"))
     response = body.response or _Response()
-    error = body.error or response.error
+    error = body.error or response.error or (body.body.error if body.body else None)
     if error is None and body.code is not None:  # the flat shape of the public API's error event
         error = ErrorBody(code=body.code, message=body.message)
     return Terminal(
@@ -94,7 +120,14 @@ def read_terminal(event: SseEvent) -> Terminal:
         usage=read_usage(body.usage if response.usage is None else response.usage),
         error=error,
         reason=response.incomplete_details.reason if response.incomplete_details else None,
+        status=body.status if body.status is not None else body.status_code,
+        headers=tuple((name.lower(), _header(value)) for name, value in (body.headers or {}).items()),
     )
+
+
+def _header(value: Any) -> str:
+    """Header values in frames come as strings, numbers or truth values."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _kind(event_type: str, error: ErrorBody | None) -> str:

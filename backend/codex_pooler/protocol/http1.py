@@ -217,12 +217,14 @@ def _chunk_size(line: bytes) -> int:
     return int(match[1], 16)
 
 
-def request_head(method: str, target: str, headers: Sequence[tuple[str, str]], length: int) -> bytes:
-    """A request head.  Raises ProtocolError when a value could break out of its line."""
+def request_head(method: str, target: str, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
+    """A request head; ``length`` None for one without a body.  Raises ProtocolError when a value could break out of
+    its line."""
     lines = [f"{method} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
-    lines.append(f"content-length: {length}\r\n\r\n")
-    head = "\r\n".join(lines).encode("latin-1")
+    if length is not None:
+        lines.append(f"content-length: {length}")
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b"\0" in head:
         raise ProtocolError("a header value contains a line break")
     return head

@@ -124,3 +124,19 @@ def json_type(data: bytes) -> str:
         return _typed.decode(data).type
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
+
+
+def replaced(payload: bytes, event_type: str, block: bytes | None) -> bytes:
+    """The payload with the first whole event of this type exchanged for ``block``, and its other ones left out.
+
+    ``block`` is an event without its closing blank line.
+    """
+    kept: list[bytes] = []
+    for own in payload.replace(b"\r\n", b"\n").split(b"\n\n"):
+        event = parse_block(own) if event_type.encode() in own else None
+        if event is None or event.type != event_type:
+            kept.append(own)
+        elif block is not None:
+            kept.append(block)
+            block = None
+    return b"\n\n".join(kept)

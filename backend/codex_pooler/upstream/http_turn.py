@@ -74,14 +74,18 @@ def turn_head(authority: str, path: str, account: Credential, turn: HttpTurn) ->
     """The request head of a turn.  Raises ProtocolError when a forwarded value contains a line break."""
     headers = [("host", authority), *identity_headers(account)]
     headers += [("content-type", "application/json"), ("accept", "text/event-stream"), ("accept-encoding", "identity")]
-    headers += [
-        (name, value)
-        for name in FORWARDED
-        if (value := turn.client_headers.get(name)) and len(value) <= MAX_FORWARDED_VALUE
-    ]
-    if turn.model.isascii() and turn.model.isprintable() and len(turn.model) <= 128:
-        headers.append(("x-codex-routing-hint", f"model={turn.model}"))
+    headers += forwarded_headers(turn.client_headers, turn.model)
     return request_head("POST", path, headers, len(turn.body))
+
+
+def forwarded_headers(client_headers: Mapping[str, str], model: str) -> list[tuple[str, str]]:
+    """What a client says that the backend may know, and the model as a hint for the backend's own routing."""
+    headers = [
+        (name, value) for name in FORWARDED if (value := client_headers.get(name)) and len(value) <= MAX_FORWARDED_VALUE
+    ]
+    if model.isascii() and model.isprintable() and len(model) <= 128:
+        headers.append(("x-codex-routing-hint", f"model={model}"))
+    return headers
 
 
 async def open_turn(

@@ -6,12 +6,15 @@ import asyncio
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from codex_pooler.upstream.connection import UpstreamConnection
 
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 55.0
+P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class ConnectFailed(Exception):
@@ -55,19 +58,21 @@ class ConnectionPool:
             connection.idle_since = time.monotonic()
             self._idle.setdefault(owner, deque()).append(connection)
 
+        return await self.dial(lambda: UpstreamConnection(keep))
+
+    async def dial(self, factory: Callable[[], P]) -> P:
+        """A connection to the origin, whatever is spoken on it.  Raises ConnectFailed."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(keep), self.host, self.port, ssl=self._tls
-                )
+                _, protocol = await loop.create_connection(factory, self.host, self.port, ssl=self._tls)
         except TimeoutError:
             raise ConnectFailed("connect_timeout") from None
         except ssl.SSLError:
             raise ConnectFailed("tls") from None
         except OSError:
             raise ConnectFailed("connect") from None
-        return connection
+        return protocol
 
     def drop_stale(self) -> None:
         """Close what has been idle too long."""
