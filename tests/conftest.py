@@ -16,14 +16,19 @@ import psycopg2
 import pytest
 
 from codex_pooler import __version__
+from codex_pooler.accounts.logins import Logins
+from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
 from codex_pooler.storage import migrate
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.embedded import EmbeddedPostgres
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.storage.secret_spool import SecretSpool
+from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.web.context import WebContext
 
 _numbers = itertools.count(1)
+NOBODY = "http://127.0.0.1:9"  # nothing listens there
 
 
 def _sql(dsn: str, statement: str) -> None:
@@ -72,7 +77,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return Config(state_dir=tmp_path, secret_key="s" * 32, chatgpt_url="http://127.0.0.1:9", http_port=0)
+    return Config(state_dir=tmp_path, secret_key="s" * 32, chatgpt_url=NOBODY, auth_url=NOBODY, http_port=0)
 
 
 @pytest.fixture
@@ -98,6 +103,8 @@ class QuietLive:
 
 @pytest.fixture
 def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
+    spool = SecretSpool(config.state_dir / "spool")
+
     async def nothing_to_refresh() -> None:
         return None
 
@@ -106,6 +113,7 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
         database=database,
         keyring=keyring,
         live=QuietLive(),
+        refresher=Refresher(Logins(database, keyring.upstream, spool), SignIn(config.auth_url)),
         refresh_snapshot=nothing_to_refresh,
         bootstrap_token="bootstrap-token-of-the-tests",
         version=__version__,

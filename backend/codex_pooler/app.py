@@ -20,21 +20,28 @@ from aiohttp import web
 from codex_pooler import __version__
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.accounting.writer import LogWriter
+from codex_pooler.accounts.logins import Logins
+from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.accounts.renewal import Renewed
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.partitions import keep_partitions
+from codex_pooler.jobs.token_refresh import keep_logins_fresh
 from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.quota.blocks import Blocks
 from codex_pooler.routing.candidates import Known
 from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.snapshot.loader import SnapshotHolder
+from codex_pooler.snapshot.successor import with_access_token
 from codex_pooler.storage.database import Database, silence_query_cancellations
 from codex_pooler.storage.keyring import Keyring, load_keyring
 from codex_pooler.storage.listen import listen
 from codex_pooler.storage.queries_snapshot import CHANGED
+from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.spool import Spool
 from codex_pooler.telemetry.metrics import ROWS, Metrics
+from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.web import health, spa
 from codex_pooler.web.admin.app import admin_app
@@ -132,7 +139,11 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         known = Known(Health(), Blocks(), Leases())
         backend = ConnectionPool(config.chatgpt_url)
         stack.callback(backend.close)
-        house = House(snapshot, known, journal, backend, metrics)
+        logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
+        refresher = _refresher(config, logins, snapshot, broadcaster)
+        await refresher.store_kept()
+        stack.push_async_callback(refresher.close)
+        house = House(snapshot, known, journal, backend, metrics, refresher)
 
         def rows_stored(count: int) -> None:
             metrics.count(ROWS, "turn", count)
@@ -145,7 +156,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         await writer.replay_orphans()
         stack.push_async_callback(_store_the_rest, writer)
         stack.push_async_callback(house.settle_down)
-        await stack.enter_async_context(_background(_loops(dsn, house, writer, snapshot)))
+        await stack.enter_async_context(_background(_loops(dsn, house, writer, snapshot, refresher)))
         async with database.session() as session:
             token = bootstrap_token(config) if await is_pending(session) else None
         context = WebContext(
@@ -153,6 +164,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             database=database,
             keyring=keyring,
             live=ProcessView(known),
+            refresher=refresher,
             refresh_snapshot=snapshot.refresh,
             bootstrap_token=token,
             version=__version__,
@@ -161,7 +173,25 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         yield Process(context, house, spool, writer, broadcaster)
 
 
-def _loops(dsn: str, house: House, writer: LogWriter, snapshot: SnapshotHolder) -> dict[str, Coroutine[Any, Any, None]]:
+def _refresher(config: Config, logins: Logins, snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Refresher:
+    """Whoever renews a login tells this process's turns and consoles; the other processes hear of it by NOTIFY."""
+
+    async def changed(account_id: UUID) -> None:
+        await snapshot.refresh_quietly()
+        pools = snapshot.current.pools.values()
+        serving = tuple(pool.id for pool in pools if any(m.account.id == account_id for m in pool.members))
+        broadcaster.publish(Change("upstreams", "updated", (account_id,), serving))
+
+    def serve(new: Renewed) -> None:
+        expires_at = new.access_expires_at.timestamp() if new.access_expires_at else None
+        snapshot.current = with_access_token(snapshot.current, new.account_id, new.access_token, expires_at)
+
+    return Refresher(logins, SignIn(config.auth_url), changed=changed, serve=serve)
+
+
+def _loops(
+    dsn: str, house: House, writer: LogWriter, snapshot: SnapshotHolder, refresher: Refresher
+) -> dict[str, Coroutine[Any, Any, None]]:
     async def changed(payload: str) -> None:
         await snapshot.refresh_quietly()
 
@@ -169,6 +199,7 @@ def _loops(dsn: str, house: House, writer: LogWriter, snapshot: SnapshotHolder) 
         "pulse": house.pulse(),
         "log-writer": writer.run(),
         "partitions": keep_partitions(writer),
+        "token-refresh": keep_logins_fresh(refresher),
         "snapshot": snapshot.keep_fresh(),
         "snapshot-listener": listen(dsn, {CHANGED: changed}, snapshot.refresh_quietly),
     }

@@ -39,7 +39,9 @@ def upgrade() -> None:
     op.create_table(
         "account_models",
         sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("models", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("slugs", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("entries", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("fetched_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
@@ -130,6 +132,11 @@ def upgrade() -> None:
         ["pool_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
+    op.add_column("accounts", sa.Column("refresh_failures", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.add_column("accounts", sa.Column("refresh_failed_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("accounts", sa.Column("refresh_error", sa.Text(), nullable=True))
+    op.add_column("accounts", sa.Column("refresh_refused", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("accounts", sa.Column("refresh_leased_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("api_keys", sa.Column("enforced_model", sa.Text(), nullable=True))
     op.add_column("api_keys", sa.Column("enforced_effort", sa.Text(), nullable=True))
     op.add_column("api_keys", sa.Column("maximum_effort", sa.Text(), nullable=True))
@@ -202,6 +209,11 @@ def downgrade() -> None:
     op.drop_column("api_keys", "maximum_effort")
     op.drop_column("api_keys", "enforced_effort")
     op.drop_column("api_keys", "enforced_model")
+    op.drop_column("accounts", "refresh_leased_until")
+    op.drop_column("accounts", "refresh_refused")
+    op.drop_column("accounts", "refresh_error")
+    op.drop_column("accounts", "refresh_failed_at")
+    op.drop_column("accounts", "refresh_failures")
     op.drop_index("ix_files_newest", table_name="files")
     op.drop_index(op.f("ix_files_api_key_id"), table_name="files")
     op.drop_index(op.f("ix_files_account_id"), table_name="files")

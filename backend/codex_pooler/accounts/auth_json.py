@@ -117,6 +117,16 @@ def jwt_claims(token: str) -> Mapping[str, Any]:
     return claims
 
 
+def claims_of(token: str) -> dict[str, str]:
+    """The facts a JWT names, under our names; absent ones are absent.  Raises AuthJsonError ``invalid_token``."""
+    return _claims(jwt_claims(token))
+
+
+def access_expiry(token: str) -> datetime | None:
+    """When a JWT says that it expires.  Raises AuthJsonError ``invalid_token``."""
+    return _expiry(jwt_claims(token))
+
+
 def _document(given: Any) -> Mapping[str, Any]:
     """The object, whichever way it was given.  Deep nesting is refused by the parser's own limit."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -27,6 +29,13 @@ _LOGIN = (
     "last_refresh_at",
 )
 _CHANGED = {"version": accounts.c.version + 1, "updated_at": sa.func.now()}
+_NO_FAILURE = {
+    "refresh_failures": 0,
+    "refresh_failed_at": sa.null(),
+    "refresh_error": sa.null(),
+    "refresh_refused": sa.false(),
+    "refresh_leased_until": sa.null(),
+}
 
 LIST = Query(sa.select(accounts).where(_VISIBLE).order_by(sa.func.lower(accounts.c.label), accounts.c.id))
 ONE = Query(sa.select(accounts).where(_ACCOUNT_ID, _VISIBLE))
@@ -91,6 +100,7 @@ REPLACE_LOGIN = Query(
             "state_reason": sa.case((_STAYS, accounts.c.state_reason), else_=None),
             "credential_epoch": accounts.c.credential_epoch + 1,
         }
+        | _NO_FAILURE
     )
 )
 _secret = insert(account_secrets).values(
@@ -121,8 +131,92 @@ SET_STATE = Query(
         state=sa.bindparam("state"),
         state_reason=sa.bindparam("reason", type_=sa.Text),
         state_changed_at=sa.func.now(),
-        credential_epoch=accounts.c.credential_epoch + 1,
         **_CHANGED,
     )
 )
 DELETE = Query(sa.delete(accounts).where(_ACCOUNT_ID))
+
+# -- renewing logins.  credential_epoch counts logins and renewals: a result is written only onto the epoch that it
+# replaces, so that one that comes late never overwrites a newer login.
+
+# Longer than an exchange can take, and long enough for a process that got its answer while the database was away to
+# store it before another process spends the same token.
+LEASE = timedelta(minutes=5)
+_LEASED = sa.func.coalesce(accounts.c.refresh_leased_until > sa.func.now(), sa.false()).label("leased")
+_RENEWAL_COLUMNS = (
+    accounts.c.id,
+    accounts.c.label,
+    accounts.c.state,
+    accounts.c.credential_epoch,
+    accounts.c.access_expires_at,
+    accounts.c.last_refresh_at,
+    accounts.c.created_at,
+    accounts.c.refresh_failures,
+    accounts.c.refresh_failed_at,
+    accounts.c.refresh_error,
+    accounts.c.refresh_refused,
+)
+_access, _refresh = account_secrets.alias("access"), account_secrets.alias("refresh")
+_with_secrets = accounts.outerjoin(
+    _access, sa.and_(_access.c.account_id == accounts.c.id, _access.c.kind == "access")
+).outerjoin(_refresh, sa.and_(_refresh.c.account_id == accounts.c.id, _refresh.c.kind == "refresh"))
+LOGIN = Query(
+    sa.select(
+        *_RENEWAL_COLUMNS,
+        _LEASED,
+        _access.c.sealed.label("access_sealed"),
+        _refresh.c.sealed.label("refresh_sealed"),
+    )
+    .select_from(_with_secrets)
+    .where(_ACCOUNT_ID)
+    .with_for_update(of=accounts)
+)
+RENEWABLE = Query(
+    sa.select(*_RENEWAL_COLUMNS)
+    .select_from(_with_secrets)
+    .where(_refresh.c.sealed.is_not(None), sa.not_(accounts.c.refresh_refused), sa.not_(_LEASED.element))
+)
+TAKE_LEASE = Query(sa.update(accounts).where(_ACCOUNT_ID).values(refresh_leased_until=sa.func.now() + LEASE))
+
+_SAME_EPOCH = sa.and_(_ACCOUNT_ID, accounts.c.credential_epoch == sa.bindparam("epoch", type_=sa.BigInteger))
+_NEEDS_NO_LOGIN = accounts.c.state != "reauth_required"
+STORE_RENEWAL = Query(
+    sa.update(accounts)
+    .where(_SAME_EPOCH)
+    .values(
+        {
+            "credential_epoch": accounts.c.credential_epoch + 1,
+            "access_expires_at": sa.bindparam("access_expires_at", type_=accounts.c.access_expires_at.type),
+            "last_refresh_at": sa.bindparam("renewed_at", type_=accounts.c.last_refresh_at.type),
+            "plan_type": sa.func.coalesce(sa.bindparam("plan_type", type_=sa.Text), accounts.c.plan_type),
+            "state": sa.case((_NEEDS_NO_LOGIN, accounts.c.state), else_="active"),
+            "state_reason": sa.case((_NEEDS_NO_LOGIN, accounts.c.state_reason), else_=None),
+            "updated_at": sa.func.now(),
+        }
+        | _NO_FAILURE
+    )
+)
+_FAILED = {
+    "refresh_failures": accounts.c.refresh_failures + 1,
+    "refresh_failed_at": sa.bindparam("failed_at", type_=accounts.c.refresh_failed_at.type),
+    "refresh_error": sa.bindparam("code", type_=sa.Text),
+    "refresh_leased_until": sa.null(),
+}
+RECORD_FAILURE = Query(sa.update(accounts).where(_SAME_EPOCH).values(_FAILED | {"updated_at": sa.func.now()}))
+# A pause stays a pause; reactivating then leads to the login that is needed.
+RECORD_REFUSAL = Query(
+    sa.update(accounts)
+    .where(_SAME_EPOCH)
+    .values(
+        _FAILED
+        | _CHANGED
+        | {
+            "refresh_refused": sa.true(),
+            "state": sa.case((accounts.c.state == "active", "reauth_required"), else_=accounts.c.state),
+            "state_reason": sa.case((_STAYS, accounts.c.state_reason), else_=sa.bindparam("code", type_=sa.Text)),
+            "state_changed_at": sa.case(
+                (accounts.c.state == "active", sa.func.now()), else_=accounts.c.state_changed_at
+            ),
+        }
+    )
+)

@@ -100,6 +100,12 @@ accounts = sa.Table(
     number("credential_epoch", 1, sa.BigInteger),
     instant("access_expires_at", nullable=True),
     instant("last_refresh_at", nullable=True),
+    # attempts to renew the login since it was last renewed; the lease keeps two processes from spending one token
+    number("refresh_failures", 0),
+    instant("refresh_failed_at", nullable=True),
+    text("refresh_error", nullable=True),
+    flag("refresh_refused", False),  # for good: only a new login helps
+    instant("refresh_leased_until", nullable=True),
     sa.Column("max_concurrency", sa.Integer),
     number("version", 1),
     instant("created_at", now=True),
@@ -301,7 +307,9 @@ account_models = sa.Table(
     "account_models",
     metadata,
     sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("models", JSONB, nullable=False),  # the backend's catalogue entries as they came
+    sa.Column("slugs", ARRAY(sa.Text), nullable=False),
+    sa.Column("entries", sa.LargeBinary, nullable=False),  # the backend's catalogue as a JSON array, members sorted
+    sa.Column("digest", sa.Text, nullable=False),  # of the entries: most accounts share one catalogue
     text("etag", nullable=True),
     instant("fetched_at", now=True),
 )

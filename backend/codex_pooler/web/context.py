@@ -10,6 +10,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
@@ -43,6 +44,7 @@ class WebContext:
     database: Database
     keyring: Keyring
     live: LiveView
+    refresher: Refresher
     refresh_snapshot: Callable[[], Awaitable[None]]
     bootstrap_token: str | None = field(repr=False)
     version: str

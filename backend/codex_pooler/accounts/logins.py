@@ -1,0 +1,152 @@
+"""The stored side of renewing logins: leasing one to a single process, and writing down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from codex_pooler.accounts.renewal import TOKEN_KINDS, Login, Renewal, Renewed
+from codex_pooler.accounts.renewal_plan import LoginAge
+from codex_pooler.storage import queries_accounts as queries
+from codex_pooler.storage.announce import announce_config
+from codex_pooler.storage.database import Database, Session
+from codex_pooler.storage.secret_spool import KeptSecret, SecretSpool
+from codex_pooler.storage.vault import SecretBox, SecretError
+
+log = logging.getLogger(__name__)
+
+
+class Logins:
+    """One per process.  Raises what the database raises."""
+
+    def __init__(self, database: Database, box: SecretBox, spool: SecretSpool) -> None:
+        self._database, self._box, self._spool = database, box, spool
+        self._unreadable: set[KeptSecret] = set()
+
+    async def ages(self) -> list[LoginAge]:
+        """Every login that could be renewed and that no process is renewing."""
+        async with self._database.session() as session:
+            return [age_of(row) for row in await session.fetch(queries.RENEWABLE)]
+
+    async def current(self, account_id: UUID) -> Login | None:
+        """The login as it is now."""
+        async with self._database.transaction() as session:
+            return await self._read(session, account_id)
+
+    async def lease(self, account_id: UUID, objection: Callable[[Login | None], Renewal | None]) -> Login | Renewal:
+        """Lease the login to this process, unless there is an ``objection`` to what is stored."""
+        async with self._database.transaction() as session:
+            login = await self._read(session, account_id)
+            against = objection(login)
+            if against is not None or login is None:
+                return against or Renewal("rejected")
+            await session.execute(queries.TAKE_LEASE, account_id=account_id)
+            return login
+
+    async def keep(self, renewed: Renewed) -> KeptSecret:
+        """Write the new login, sealed, where a crash cannot reach it.  Raises OSError."""
+        sealed = self._box.seal(renewed.packed(), _kept_context(renewed.account_id))
+        return await asyncio.to_thread(self._spool.keep, str(renewed.account_id), sealed)
+
+    def kept(self, account_id: UUID | None = None) -> list[tuple[KeptSecret, Renewed]]:
+        """New logins that are not stored yet, of this process and of others that shared its folder, oldest first."""
+        found = []
+        for secret in self._spool.kept(str(account_id or "*")):
+            if secret not in self._unreadable and (renewed := self._unseal(secret)):
+                found.append((secret, renewed))
+        return found
+
+    def forget(self, secret: KeptSecret) -> None:
+        """The kept login is stored, or there is a newer one."""
+        self._spool.forget(secret)
+
+    async def store(self, renewed: Renewed) -> bool:
+        """Store the new login; False when the account has another one by now, or is gone."""
+        async with self._database.transaction() as session:
+            stored = await session.execute(
+                queries.STORE_RENEWAL,
+                account_id=renewed.account_id,
+                epoch=renewed.epoch,
+                access_expires_at=renewed.access_expires_at,
+                renewed_at=renewed.renewed_at,
+                plan_type=renewed.plan_type,
+            )
+            if not stored:
+                return False
+            for kind, name in TOKEN_KINDS.items():
+                if token := getattr(renewed, name):
+                    await self._seal(session, renewed.account_id, kind, token)
+            await announce_config(session)
+        return True
+
+    async def record_failure(self, login: Login, code: str, now: datetime) -> bool:
+        """The login could not be renewed this time; False when it has been replaced meanwhile."""
+        async with self._database.transaction() as session:
+            values = {"account_id": login.id, "epoch": login.age.epoch, "code": code, "failed_at": now}
+            return bool(await session.execute(queries.RECORD_FAILURE, **values))
+
+    async def record_refusal(self, login: Login, code: str, now: datetime) -> bool:
+        """The login is refused for good; False when it has been replaced meanwhile."""
+        async with self._database.transaction() as session:
+            values = {"account_id": login.id, "epoch": login.age.epoch, "code": code, "failed_at": now}
+            recorded = bool(await session.execute(queries.RECORD_REFUSAL, **values))
+            await announce_config(session)
+        return recorded
+
+    async def _read(self, session: Session, account_id: UUID) -> Login | None:
+        row = await session.one(queries.LOGIN, account_id=account_id)
+        if row is None:
+            return None
+        return Login(
+            label=row.label,
+            state=row.state,
+            age=age_of(row),
+            error=row.refresh_error,
+            leased=row.leased,
+            access_token=self._open(account_id, "access", row.access_sealed),
+            refresh_token=self._open(account_id, "refresh", row.refresh_sealed),
+        )
+
+    async def _seal(self, session: Session, account_id: UUID, kind: str, token: str) -> None:
+        sealed = self._box.seal(token.encode(), _context(account_id, kind))
+        await session.execute(queries.SAVE_SECRET, account_id=account_id, kind=kind, sealed=sealed)
+
+    def _open(self, account_id: UUID, kind: str, sealed: Any) -> str:
+        try:
+            return self._box.open(bytes(sealed), _context(account_id, kind)).decode() if sealed else ""
+        except SecretError as exc:
+            log.error("the %s token of account %s cannot be opened: %s", kind, account_id, exc)
+            return ""
+
+    def _unseal(self, secret: KeptSecret) -> Renewed | None:
+        try:
+            return Renewed.unpacked(self._box.open(secret.sealed, _kept_context(UUID(secret.owner))))
+        except (SecretError, ValueError, KeyError, TypeError) as exc:
+            self._unreadable.add(secret)
+            log.error("the new login kept in %s cannot be read (%s)", secret.path.name, type(exc).__name__)
+            return None
+
+
+def age_of(row: Any) -> LoginAge:
+    """The columns that decide when a login is renewed."""
+    return LoginAge(
+        account_id=row.id,
+        epoch=row.credential_epoch,
+        access_expires_at=row.access_expires_at,
+        renewed_at=row.last_refresh_at or row.created_at,
+        failures=row.refresh_failures,
+        failed_at=row.refresh_failed_at,
+        refused=row.refresh_refused,
+    )
+
+
+def _context(account_id: UUID, kind: str) -> str:
+    return f"account_secrets:{account_id}:{kind}"
+
+
+def _kept_context(account_id: UUID) -> str:
+    return f"renewed_login:{account_id}"
