@@ -10,7 +10,6 @@ from uuid import UUID
 
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.accounts.refresh import Refresher
-from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.gateway.attempt import Attempt
 from codex_pooler.routing.candidates import Known, Moment
 from codex_pooler.snapshot.loader import SnapshotHolder
