@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
+import orjson
+
 from codex_pooler.protocol.pricing import BATCH, SCALE, STANDARD, TIERS, Feed, Rates, TierPrices, read_feed
 from codex_pooler.protocol.usage import Usage
 
@@ -42,7 +44,7 @@ _UNKNOWN = Cost(None, USAGE_UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """The prices of one feed; ``version`` is the digest of its document."""
+    """The prices of one feed.  ``version`` is a digest of them: it stays the same while no price changes."""
 
     feed: Feed
     version: str
@@ -51,7 +53,9 @@ class PriceBook:
     @classmethod
     def read(cls, document: bytes) -> PriceBook:
         """Read a feed document.  Raises ValueError when it is none."""
-        return cls(read_feed(document), hashlib.sha256(document).hexdigest())
+        feed = read_feed(document)
+        prices = orjson.dumps({name: dict(tiers) for name, tiers in feed.models.items()}, option=orjson.OPT_SORT_KEYS)
+        return cls(feed, hashlib.sha256(prices).hexdigest())
 
     def cost(
         self,
