@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from codex_pooler.keys.lookup import check_network
-from codex_pooler.keys.policy import EFFORTS, PolicyRefused, may_use, prompt_tokens, shaped
+from codex_pooler.keys.policy import EFFORTS, PolicyRefused, may_use, prompt_bytes, shaped
 from codex_pooler.protocol.requests import read_fields
 from codex_pooler.snapshot.model import Key
 from tests.keys.examples import key_with
@@ -128,8 +128,9 @@ def test_a_prompt_above_the_ceiling_is_refused_before_it_goes_up() -> None:
 def test_an_image_costs_what_an_image_costs_and_not_its_bytes() -> None:
     image = "data:image/png;base64," + "A" * 6_800_000
     body = json.dumps({"model": "m", "input": [{"image_url": image}, {"image_url": image}]}).encode()
-    assert 3_000 <= prompt_tokens(body) < 3_100
-    assert prompt_tokens(b'{"a":"data:x;base64,AAAA') == 1_503
+    assert 12_000 <= prompt_bytes(body) < 12_200
+    assert prompt_bytes(b'{"a":"data:x;base64,AAAA') == 6_012
+    assert prompt_bytes(b";base64," + b"word " * 10_000) > 50_000
 
 
 def test_only_a_clients_own_cap_above_the_ceiling_is_refused() -> None:

@@ -17,7 +17,7 @@ TIERS = ("auto", "default", "flex", "priority", "scale")
 SENT_TIER = {"fast": "priority", "auto": None, "default": None}  # None: sent without the member
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1_500  # about what one image costs, however many bytes it has
-MEDIA_MARK, MEDIA_END = b";base64,", b'"'
+MEDIA_MARK, MEDIA_ENDS = b";base64,", (b'"', b" ")
 NAMED_MODELS = 10  # as many as a message names
 
 
@@ -31,11 +31,15 @@ class PolicyRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """A turn as it goes upstream.  ``requested_model`` is what the client asked for, where the policy replaced it."""
+    """A turn as it goes upstream.  ``requested_model`` is what the client asked for, where the policy replaced it.
+
+    ``prompt_bytes`` is what its size is estimated by: where limits depend on it, media in it counts at a flat price.
+    """
 
     body: bytes = field(repr=False)
     fields: RoutedFields = field(repr=False)
     requested_model: str | None = None
+    prompt_bytes: int = 0
 
 
 def shaped(key: Key, body: bytes, fields: RoutedFields) -> Shaped:
@@ -45,12 +49,13 @@ def shaped(key: Key, body: bytes, fields: RoutedFields) -> Shaped:
     """
     model = key.policy.enforced_model or fields.model
     check_model(key, model)
-    _check_size(key, body, fields)
+    size = prompt_bytes(body) if key.limits or key.policy.max_input_tokens is not None else len(body)
+    _check_size(key, size, fields)
     effort, tier = _effort(key, fields.effort), _tier(key, fields.service_tier)
     if model == fields.model and effort == fields.effort and tier == fields.service_tier:
-        return Shaped(body, fields)
+        return Shaped(body, fields, None, size)
     rewrite = _rewrite(body, fields, model, effort, tier)
-    return Shaped(rewrite, read_fields(rewrite), fields.model if model != fields.model else None)
+    return Shaped(rewrite, read_fields(rewrite), fields.model if model != fields.model else None, size)
 
 
 def may_use(key: Key, model: str) -> bool:
@@ -117,19 +122,19 @@ def _tier(key: Key, asked: str | None) -> str | None:
     return SENT_TIER.get(wanted, wanted) if wanted else None
 
 
-def _check_size(key: Key, body: bytes, fields: RoutedFields) -> None:
+def _check_size(key: Key, size: int, fields: RoutedFields) -> None:
     """Raises PolicyRefused when the prompt, or the answer the client asks for, is larger than the key allows."""
-    policy = key.policy
-    if policy.max_input_tokens is not None and prompt_tokens(body) > policy.max_input_tokens:
+    policy, tokens = key.policy, size // BYTES_PER_TOKEN
+    if policy.max_input_tokens is not None and tokens > policy.max_input_tokens:
         message = (
-            f"the key {key.name!r} allows {policy.max_input_tokens} input tokens per request, and this one has about"
-            f" {prompt_tokens(body)}; shorten it (in Codex: /compact), or ask an operator to allow more"
+            f"the key {key.name!r} allows {policy.max_input_tokens:,} input tokens per request, and this one has about"
+            f" {tokens:,}; shorten it (in Codex: /compact), or ask an operator to allow more"
         )
         raise PolicyRefused(400, "api_key_policy_limit_exceeded", message, "input")
     asked = output_cap(fields)
     if policy.max_output_tokens is not None and asked is not None and asked > policy.max_output_tokens:
         message = (
-            f"the key {key.name!r} allows {policy.max_output_tokens} output tokens per request; set max_output_tokens"
+            f"the key {key.name!r} allows {policy.max_output_tokens:,} output tokens per request; set max_output_tokens"
             " to that or less, or ask an operator to allow more"
         )
         raise PolicyRefused(400, "api_key_policy_limit_exceeded", message, "max_output_tokens")
@@ -141,15 +146,14 @@ def output_cap(fields: RoutedFields) -> int | None:
     return asked if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0 else None
 
 
-def prompt_tokens(body: bytes) -> int:
-    """About how many tokens a body has: a quarter of its bytes, with media that travels inside it at a flat price."""
-    media, spared, start = 0, 0, body.find(MEDIA_MARK)
+def prompt_bytes(body: bytes) -> int:
+    """The bytes of a body, with media that travels inside it counted as if it were the text it costs."""
+    size, start = len(body), body.find(MEDIA_MARK)
     while start >= 0:
-        end = body.find(MEDIA_END, start)
-        end = len(body) if end < 0 else end
-        media, spared = media + 1, spared + end - start
+        end = min(found if found >= 0 else len(body) for found in (body.find(mark, start) for mark in MEDIA_ENDS))
+        size += MEDIA_TOKENS * BYTES_PER_TOKEN - (end - start)
         start = body.find(MEDIA_MARK, end)
-    return -(-(len(body) - spared) // BYTES_PER_TOKEN) + media * MEDIA_TOKENS
+    return size
 
 
 class _Reasoning(msgspec.Struct):
