@@ -56,10 +56,20 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source", sa.Text(), server_default="assumed", nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_quota_blocks_account_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("account_id", "limit_key", name=op.f("pk_quota_blocks")),
+    )
+    op.create_table(
+        "quota_polls",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_quota_polls_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_quota_polls")),
     )
     op.create_table(
         "quota_states",
@@ -81,6 +91,7 @@ def upgrade() -> None:
         sa.Column("reset_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("source", sa.Text(), server_default="", nullable=False),
+        sa.Column("flagged", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("label", sa.Text(), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -224,6 +235,7 @@ def downgrade() -> None:
     op.drop_table("session_bindings")
     op.drop_table("quota_windows")
     op.drop_table("quota_states")
+    op.drop_table("quota_polls")
     op.drop_table("quota_blocks")
     op.drop_table("account_models")
     op.drop_table("price_catalogs")

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from codex_pooler.snapshot.model import Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
 from codex_pooler.snapshot.settings import settings_of
+from codex_pooler.snapshot.shelf import Shelf
+from codex_pooler.storage import queries_catalog
 from codex_pooler.storage import queries_snapshot as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database
 from codex_pooler.storage.vault import SecretBox, SecretError
@@ -29,7 +31,7 @@ class SnapshotHolder:
 
     def __init__(self, database: Database, box: SecretBox) -> None:
         self.current = Snapshot()
-        self._database, self._box = database, box
+        self._database, self._box, self._shelf = database, box, Shelf()
         self._loading = asyncio.Lock()
 
     async def refresh(self) -> None:
@@ -40,7 +42,9 @@ class SnapshotHolder:
             accounts = await session.fetch(queries.ACCOUNTS)
             keys = await session.fetch(queries.KEYS)
             settings = await session.fetch(queries.SETTINGS)
-            self.current = build(pools, members, accounts, keys, settings, self._box)
+            if wanted := self._shelf.take(await session.fetch(queries_catalog.OFFERS)):
+                self._shelf.put(await session.fetch(queries_catalog.ENTRIES, digests=wanted))
+            self.current = build(pools, members, accounts, keys, settings, self._shelf, self._box)
 
     async def refresh_quietly(self) -> None:
         """As ``refresh``; with the database away the last snapshot goes on serving."""
@@ -57,10 +61,16 @@ class SnapshotHolder:
 
 
 def build(
-    pools: list[Any], members: list[Any], accounts: list[Any], keys: list[Any], settings: list[Any], box: SecretBox
+    pools: list[Any],
+    members: list[Any],
+    accounts: list[Any],
+    keys: list[Any],
+    settings: list[Any],
+    shelf: Shelf,
+    box: SecretBox,
 ) -> Snapshot:
     """Rows in, immutable value out."""
-    by_id = {row.id: _account(row, box) for row in accounts}
+    by_id = {row.id: _account(row, shelf, box) for row in accounts}
     by_pool: dict[UUID, list[Member]] = defaultdict(list)
     for row in members:
         by_pool[row.pool_id].append(
@@ -75,14 +85,16 @@ def build(
             )
         )
     built = {row.id: _pool(row, tuple(by_pool[row.id])) for row in pools}
+    chosen = settings_of({row.name: row.value for row in settings})
     return Snapshot(
         pools=MappingProxyType(built),
         keys=MappingProxyType({row.digest: _key(row, built) for row in keys}),
-        settings=settings_of({row.name: row.value for row in settings}),
+        settings=chosen,
+        catalogs=shelf.catalogs(built.values(), chosen.gateway.model_context_window_overrides),
     )
 
 
-def _account(row: Any, box: SecretBox) -> Account:
+def _account(row: Any, shelf: Shelf, box: SecretBox) -> Account:
     return Account(
         id=row.id,
         label=row.label,
@@ -93,6 +105,7 @@ def _account(row: Any, box: SecretBox) -> Account:
         residency=row.residency,
         plan_type=row.plan_type,
         max_concurrency=row.max_concurrency,
+        models=shelf.offered(row.id),
     )
 
 

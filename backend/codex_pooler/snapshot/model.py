@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from uuid import UUID
 
+from codex_pooler.snapshot.catalog import EMPTY, Catalog, Listing
 from codex_pooler.snapshot.settings import DEFAULTS, Settings
 
 
@@ -27,6 +28,7 @@ class Account:
     residency: str | None = None
     plan_type: str | None = None
     max_concurrency: int | None = None
+    models: frozenset[str] | None = field(default=None, repr=False)  # what its catalogue offers; None: unknown
     hash_bits: int = field(init=False, repr=False)  # 64 bits of the id, for rendezvous hashing
 
     def __post_init__(self) -> None:
@@ -154,3 +156,9 @@ class Snapshot:
     pools: Mapping[UUID, Pool] = field(default_factory=lambda: MappingProxyType({}))
     keys: Mapping[bytes, Key] = field(default_factory=lambda: MappingProxyType({}))
     settings: Settings = DEFAULTS
+    catalogs: Mapping[UUID, Catalog] = field(default_factory=lambda: MappingProxyType({}), repr=False)  # by pool
+
+    def listing(self, key: Key) -> Listing:
+        """The models that a key's holder is shown, with their ETag."""
+        catalog = self.catalogs.get(key.pool.id, EMPTY)
+        return catalog.listing(key.policy.allowed_models, key.policy.enforced_model)

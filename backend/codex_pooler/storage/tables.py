@@ -325,6 +325,7 @@ quota_windows = sa.Table(
     instant("reset_at", nullable=True),
     instant("observed_at"),
     text("source"),
+    flag("flagged", False),  # named a reset that cannot be true
     text("label", nullable=True),
     text("model", nullable=True),  # the model a narrower limit is for, where named
 )
@@ -346,6 +347,15 @@ quota_blocks = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     instant("until"),
     instant("set_at"),
+    text("source", "assumed"),  # of the end: announced by the backend, or assumed
+)
+
+# which process asked for an account's usage last, so that no two ask at the same time
+quota_polls = sa.Table(
+    "quota_polls",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    instant("claimed_at"),
 )
 
 session_bindings = sa.Table(
