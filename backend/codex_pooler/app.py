@@ -28,7 +28,9 @@ from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.token_refresh import keep_logins_fresh
 from codex_pooler.operators.bootstrap import is_pending
-from codex_pooler.quota.blocks import Blocks
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.quota.standing import BLOCKED
+from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known
 from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
@@ -69,13 +71,15 @@ class ProcessView:
         return self.known.leases.total()
 
     def cooling_until(self, account_id: UUID) -> datetime | None:
-        cell = self.known.health.cell(account_id)
-        wait = cell.open_until - moment().monotonic if cell else 0.0
+        until = self.known.health.open_until(account_id)
+        wait = until - moment().monotonic if until is not None else 0.0
         return datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None
 
     def blocked_until(self, account_id: UUID) -> datetime | None:
-        block = self.known.blocks.current(account_id, moment().wall)
-        return datetime.fromtimestamp(block.until, UTC) if block else None
+        standing = self.known.quotas.standing(account_id, "", moment().wall)
+        if standing.grade != BLOCKED:
+            return None
+        return datetime.fromtimestamp(standing.until or standing.valid_until, UTC)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         spool = Spool(config.state_dir / "spool")
         stack.callback(spool.close)
         metrics, journal, broadcaster = Metrics(), Journal(spool), Broadcaster()
-        known = Known(Health(), Blocks(), Leases())
+        known = Known(Health(), Quotas(), Leases(), Bindings())
         backend = ConnectionPool(config.chatgpt_url)
         stack.callback(backend.close)
         logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))

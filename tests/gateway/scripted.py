@@ -18,7 +18,8 @@ from aiohttp import web
 
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.gateway.house import House
-from codex_pooler.quota.blocks import Blocks
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known
 from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
@@ -156,7 +157,7 @@ async def rig(tmp_path: Path, keyring: Keyring) -> AsyncIterator[Rig]:
         stack.callback(spool.close)
         pool = ConnectionPool(f"http://127.0.0.1:{backend.port}")
         stack.callback(pool.close)
-        known = Known(Health(), Blocks(), Leases())
+        known = Known(Health(), Quotas(), Leases(), Bindings())
         holder: Any = _Holder(two_accounts())
         house = House(holder, known, Journal(spool), pool, Metrics())
         app = web.Application(client_max_size=64 << 20)

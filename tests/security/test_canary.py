@@ -16,7 +16,8 @@ import pytest
 from codex_pooler.config import load
 from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.protocol.requests import read_fields
-from codex_pooler.quota.blocks import Blocks
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known, Moment
 from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
@@ -247,7 +248,7 @@ async def test_what_the_backend_says_about_an_account_is_not_repeated(
     gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fault in [*BLAMED, *PASSED_ON]:
-        gateway.process.house.known = Known(Health(), Blocks(), Leases())
+        gateway.process.house.known = Known(Health(), Quotas(), Leases(), Bindings())
         for account in ("acct-1", "acct-2"):
             await gateway.control("POST", "/faults", {"account": account, "fault": fault, "times": 1})
         async with gateway.turn() as answer:

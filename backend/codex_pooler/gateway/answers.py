@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.turn import Ending, Failure
-from codex_pooler.quota.blocks import RATE_LIMITED, USAGE_LIMITED
+from codex_pooler.quota.refusals import RATE_LIMITED, USAGE_LIMITED
 from codex_pooler.routing.candidates import NoCandidate
 
 BUSY_SECONDS = 2
@@ -18,6 +18,12 @@ REASONS = {
     "rate_limited": "are briefly rate limited",
     "login_refused": "were refused by ChatGPT",
     "failing": "keep failing",
+    "not_included": "have a plan that does not cover this",
+    "spend_limited": "have spent the money set aside for them",
+    "model_unavailable": "were refused this model",
+    "model_not_offered": "do not offer this model",
+    "headroom_reserved": "are kept back for their owners",
+    "not_the_owner": "do not hold what the request refers to",
     "busy": "are serving as many turns as they may",
     "membership_disabled": "are disabled in this pool",
     "paused": "are paused",
@@ -41,8 +47,8 @@ def nobody(none: NoCandidate) -> Failure:
         wait = min(max(1, round(none.retry_at - now)), LONGEST_WAIT)
         message = f"no account of this pool is free ({told}); try again in {wait} seconds"
         return Failure(429, "rate_limit_exceeded", message, "rate_limit_error", wait, extra)
-    if excluded.get(USAGE_LIMITED) and none.retry_at:
-        return usage_limit(none.retry_at, excluded)
+    if excluded.get(USAGE_LIMITED) and none.resets_at:
+        return usage_limit(none.resets_at, excluded)
     if not excluded:
         message = "this pool has no accounts; an operator can add one in the console under Upstreams"
     else:

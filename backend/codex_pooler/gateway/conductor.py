@@ -14,11 +14,11 @@ from codex_pooler.gateway.classify import Blame, Verdict, classify
 from codex_pooler.gateway.drain import drain
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.http_way import HttpWay
+from codex_pooler.gateway.learn import learn
 from codex_pooler.gateway.turn import Ending, Failure, Outcome, Sink, TurnRequest
 from codex_pooler.protocol.http1 import ProtocolError
 from codex_pooler.protocol.requests import without_account_bound_items
-from codex_pooler.quota import blocks
-from codex_pooler.routing.candidates import NoCandidate, choose
+from codex_pooler.routing.candidates import Choice, NoCandidate, RouteRequest, choose
 from codex_pooler.snapshot.model import Account
 from codex_pooler.telemetry.metrics import ATTEMPTS, TURNS
 from codex_pooler.upstream.pool import ConnectFailed
@@ -101,7 +101,7 @@ class StillDraining(Exception):
 async def _serve(course: Course) -> Outcome:
     turn, house = course.turn, course.house
     try:
-        choice = choose(turn.key.pool, turn.seed, house.known, moment())
+        choice = _choose(turn, house)
     except NoCandidate as none:
         course.excluded.update(none.excluded)
         return _rejected(answers.nobody(none))
@@ -122,12 +122,17 @@ async def _serve(course: Course) -> Outcome:
     return _outcome(course, ending, verdict)
 
 
+def _choose(turn: TurnRequest, house: House) -> Choice:
+    request = RouteRequest(turn.key.pool, turn.fields.model or "", turn.route_class, turn.seed)
+    return choose(request, house.known, moment())
+
+
 async def _attempt(course: Course, account: Account, body: bytes) -> tuple[Ending, Verdict]:
     """Send the turn to one account and follow it to its end, holding the account's lease meanwhile."""
     house, started = course.house, moment().monotonic
     with ExitStack() as held:
-        held.enter_context(house.known.leases.hold(account.id))
-        house.known.health.begin_probe(account.id, started)
+        held.enter_context(house.known.leases.hold(account.id, course.turn.key.pool.id))
+        house.known.health.begin_probe(account.id, course.turn.route_class, started)
         trial = Trial(course, account, started)
         try:
             ending = await _exchange(trial, body, warm=True)
@@ -193,7 +198,7 @@ async def _exchange(trial: Trial, body: bytes, *, warm: bool) -> Ending:
 def _conclude(trial: Trial, ending: Ending) -> Verdict:
     """Remember what the ending says about the account, and the attempt in the turn's log."""
     course, verdict = trial.course, classify(ending)
-    _learn(course.house, trial.account, ending, verdict)
+    _learn(trial, verdict)
     if trial.attempt:
         course.first_output_at = trial.attempt.first_output_at or course.first_output_at
     moves_on = (verdict.move or verdict.strip_reasoning) and not ending.committed
@@ -203,21 +208,9 @@ def _conclude(trial: Trial, ending: Ending) -> Verdict:
     return verdict
 
 
-def _learn(house: House, account: Account, ending: Ending, verdict: Verdict) -> None:
-    known, now = house.known, moment()
-    if not verdict.code:
-        known.health.succeeded(account.id)
-        known.blocks.lift(account.id)
-        return
-    if verdict.blame is Blame.HEALTH:
-        known.health.failed(account.id, verdict.code, now.monotonic)
-        return
-    known.health.probe_ended(account.id)
-    if reason := BLOCKS.get(verdict.blame):
-        known.blocks.put(account.id, reason, now.wall, resets_at=verdict.resets_at, otherwise=verdict.block_seconds)
-
-
-BLOCKS = {Blame.USAGE: blocks.USAGE_LIMITED, Blame.RATE: blocks.RATE_LIMITED, Blame.LOGIN: blocks.LOGIN_REFUSED}
+def _learn(trial: Trial, verdict: Verdict) -> None:
+    turn = trial.course.turn
+    learn(trial.course.house.known, trial.account.id, turn.route_class, turn.fields.model or "", verdict, moment())
 
 
 def _settle_cut_off(trial: Trial, ending: Ending) -> None:
@@ -234,7 +227,7 @@ def _settle_drained(trial: Trial, ending: Ending) -> None:
         return
     if trial.attempt:
         course.first_output_at = trial.attempt.first_output_at
-    _learn(course.house, trial.account, ending, classify(ending))
+    _learn(trial, classify(ending))
     course.attempts.append(_tried(trial, "cancelled", ending.status, "client_disconnected"))
     course.settle(Outcome("cancelled", None, 499, "client_disconnected", ending.terminal))
 
@@ -255,7 +248,7 @@ def _failure(course: Course, ending: Ending, verdict: Verdict) -> Failure:
     """Nothing was visible and no account is left: a pool that is exhausted by now says so truthfully."""
     if verdict.move and verdict.blame is not Blame.NOBODY:
         try:
-            choose(course.turn.key.pool, course.turn.seed, course.house.known, moment())
+            _choose(course.turn, course.house)
         except NoCandidate as none:
             return answers.nobody(none)
     return answers.last_of(ending, verdict, len(course.attempts))

@@ -1,139 +1,233 @@
-"""Which accounts may serve a turn and in which order: pure decisions, no I/O."""
+"""Which accounts may serve a request and in which order: pure decisions, no I/O."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from codex_pooler.quota.blocks import Blocks
-from codex_pooler.routing.health import Health
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.routing.affinity import NEAR_LIMIT_PERCENT, is_sticky
+from codex_pooler.routing.bindings import Bindings
+from codex_pooler.routing.gates import Lane, Obstacle
+from codex_pooler.routing.health import Cell, Health
 from codex_pooler.routing.leases import Leases
-from codex_pooler.snapshot.model import Member, Pool
+from codex_pooler.routing.request import WITHOUT_QUOTA, Moment, RouteRequest
+from codex_pooler.routing.shortlist import Entry, LeftOut, Shortlist, Shortlists, is_model_unknown
+from codex_pooler.routing.strategies import STRATEGIES, Situation, seed_hash
+from codex_pooler.snapshot.model import Member
 
-# multipliers of two well-known 64-bit mixers (golden ratio; Degski)
-MASK_64, MIX_1, MIX_2 = 2**64 - 1, 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+__all__ = ["Choice", "Known", "Moment", "NoCandidate", "RouteRequest", "choose"]
 
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One instant on both clocks: unix seconds for what the backend names, monotonic for our own waits."""
-
-    wall: float
-    monotonic: float
+NOT_THE_OWNER = Obstacle("affinity", "not_the_owner")
+BUSY = Obstacle("concurrency", "busy")
+UNPROVEN_TURNS = 2  # at once, on an account nothing is known about, while others can serve
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known about accounts beyond the snapshot."""
+    """What is known about accounts beyond the snapshot.  The last two are this room's own memory."""
 
     health: Health
-    blocks: Blocks
+    quotas: Quotas
     leases: Leases
+    bindings: Bindings
+    shortlists: Shortlists = field(default_factory=Shortlists)
+    choices: Counter[UUID] = field(default_factory=Counter)  # made so far, by pool
+
+
+class Field(NamedTuple):
+    """Those who can serve right now, in tiers, and those left out at this moment, who are not on the shortlist's
+    own list."""
+
+    listed: Shortlist
+    tiers: Sequence[Sequence[Entry]]
+    left_out: Sequence[LeftOut]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Members in the order they are tried, and how many accounts were left out for which reason."""
+    """Members in the order they are tried, at most ``max_attempts`` of the pool, and how many accounts were left out
+    for which reason."""
 
     ranked: tuple[Member, ...]
     excluded: dict[str, int]
+    left_out: tuple[LeftOut, ...] = field(default=(), repr=False)
 
 
 class NoCandidate(Exception):
-    """Nobody can serve.  ``excluded`` counts accounts by reason; ``retry_at`` (unix seconds) is when the first of
-    those that only have to wait may serve again, None when nobody is waiting."""
+    """Nobody can serve.
 
-    def __init__(self, excluded: dict[str, int], retry_at: float | None = None) -> None:
+    ``excluded`` counts accounts by reason; only ``model_not_offered`` in it: the model is unknown here.
+    ``retry_at`` (unix seconds) is when the first of those that only have to wait may serve again, ``resets_at`` when
+    the first used-up plan is renewed; None when nobody is waiting for that.  ``plan_type`` is the biggest used-up plan.
+    """
+
+    def __init__(
+        self,
+        excluded: dict[str, int],
+        retry_at: float | None = None,
+        resets_at: float | None = None,
+        plan_type: str | None = None,
+        left_out: tuple[LeftOut, ...] = (),
+    ) -> None:
         super().__init__(str(excluded))
-        self.excluded, self.retry_at = excluded, retry_at
+        self.excluded, self.retry_at, self.resets_at = excluded, retry_at, resets_at
+        self.plan_type, self.left_out = plan_type, left_out
 
 
-def choose(pool: Pool, seed: str, known: Known, moment: Moment) -> Choice:
-    """Rank those who may serve; turns with the same ``seed`` prefer the same account.  Raises NoCandidate."""
-    if pool.fit and moment.wall < pool.carefree_until and not known.blocks and not known.health:
-        return Choice(rank(pool.fit, pool.strategy, seed, known, moment), dict(pool.unfit))
-    excluded = Counter(pool.unfit)
-    ready: list[Member] = []
-    for member in pool.fit:
-        if reason := refused(member, known, moment):
-            excluded[reason] += 1
-        else:
-            ready.append(member)
-    if not ready:
-        ready = _least_bad(pool, known, moment)
-    if not ready:
-        raise NoCandidate(dict(excluded), _earliest_return(pool, known, moment))
-    return Choice(rank(ready, pool.strategy, seed, known, moment), dict(excluded))
+def choose(request: RouteRequest, known: Known, moment: Moment) -> Choice:
+    """Rank those who may serve.  Raises NoCandidate."""
+    found = survey(request, known, moment)
+    if not found.tiers:
+        raise _nobody(found, request, known)
+    pool = request.pool
+    wanted = pool.max_attempts
+    ranked = rank(found, request, known, moment, wanted)
+    if pool.strategy == "deterministic_rotation":
+        known.choices[pool.id] += 1
+    members = tuple([entry.member for entry in ranked])
+    if not found.left_out:
+        return Choice(members, dict(found.listed.excluded), found.listed.left_out)
+    left_out = (*found.listed.left_out, *found.left_out)
+    return Choice(members, _counted(left_out), left_out)
 
 
-def refused(member: Member, known: Known, moment: Moment) -> str | None:
-    """Why a fit member cannot serve right now."""
-    account = member.account
-    if account.access_expires_at is not None and account.access_expires_at <= moment.wall:
-        return "token_expired"
-    if known.blocks and (block := known.blocks.current(account.id, moment.wall)):
-        return block.reason
-    if known.health and known.health.excluded(account.id, moment.monotonic):
-        return "failing"
-    return "busy" if known.leases.full(member) else None
+def survey(request: RouteRequest, known: Known, moment: Moment) -> Field:
+    """Who can serve at this moment: the shortlist without those who are failing or busy just now."""
+    lane = Lane(request.model, request.route_class not in WITHOUT_QUOTA)
+    listed = known.shortlists.of(request.pool, lane, known.quotas, moment.wall)
+    if request.pinned is not None:
+        listed = _only(listed, request.pinned)
+    leases, cells = known.leases, known.health.lane(request.route_class)
+    tiers: Sequence[Sequence[Entry]] = listed.tiers
+    left_out: list[LeftOut] = []
+    if cells:
+        tiers = _without_failing(tiers, cells, moment, left_out)
+    if listed.capped or leases.slowed:
+        tiers = _without_busy(tiers, leases, request, moment, left_out)
+    return Field(listed, tiers, left_out)
 
 
-def rank(members: Iterable[Member], strategy: str, seed: str, known: Known, moment: Moment) -> tuple[Member, ...]:
-    """Priority first, then the healthy before the demoted, then what the pool's strategy prefers."""
-    prefer, hashed, health = STRATEGIES[strategy], seed_hash(seed), known.health
-    if not health:
-        return tuple(sorted(members, key=lambda member: (-member.priority, prefer(hashed, member))))
-
-    def order(member: Member) -> tuple[int, bool, float]:
-        return -member.priority, health.demoted(member.account.id, moment.monotonic), prefer(hashed, member)
-
-    return tuple(sorted(members, key=order))
-
-
-def seed_hash(seed: str) -> int:
-    """64 well-mixed bits of a session's name."""
-    return int.from_bytes(hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+def rank(found: Field, request: RouteRequest, known: Known, moment: Moment, wanted: int) -> list[Entry]:
+    """The best ``wanted``: the session's owner first, then tier by tier what the pool's strategy prefers."""
+    pool, owner = request.pool, preferred_owner(found, request)
+    ranked = [owner] if owner else []
+    prefer, made = STRATEGIES[pool.strategy], known.choices.get(pool.id, 0)
+    situation = Situation(seed_hash(request.seed), moment.wall, made, known.leases, known.health)
+    for tier in found.tiers:
+        if len(ranked) >= wanted:
+            break
+        others = [entry for entry in tier if entry is not owner] if owner else tier
+        ranked += _lowest(others, prefer(others, situation), wanted - len(ranked))
+    return ranked
 
 
-def draw(seed: int, member: Member) -> float:
-    """A number between 0 and 1 that is stable for this seed and account and moves nothing when members change."""
-    bits = ((seed ^ member.account.hash_bits) * MIX_1) & MASK_64
-    bits = ((bits ^ bits >> 32) * MIX_2) & MASK_64
-    return ((bits ^ bits >> 29) + 0.5) / 2**64
+def preferred_owner(found: Field, request: RouteRequest) -> Entry | None:
+    """The session's account, unless it cannot serve now or is so near its limit that a new turn had better move."""
+    if request.owner is None or not is_sticky(request):
+        return None
+    entry = found.listed.entry(request.owner)
+    if entry is None or (entry.standing.primary_used or 0.0) >= NEAR_LIMIT_PERCENT:
+        return None
+    is_there = not found.left_out or any(each is entry for tier in found.tiers for each in tier)
+    return entry if is_there else None
 
 
-def weighted(seed: int, member: Member) -> float:
-    """Rendezvous hashing in proportion to weight; the lowest goes first."""
-    return -math.log(draw(seed, member)) / max(member.weight, 1e-9)
+def _lowest(tier: Sequence[Entry], keys: Sequence[Any], wanted: int) -> list[Entry]:
+    """Only a few are ever tried, so nobody sorts a hundred."""
+    rest, left, picked = list(tier), list(keys), []
+    for _ in range(min(wanted, len(rest))):
+        best = left.index(min(left))
+        del left[best]
+        picked.append(rest.pop(best))
+    return picked
 
 
-def in_order(seed: int, member: Member) -> float:
-    """Always the same account until it is used up: the oldest first (ids sort by time)."""
-    return float(member.account.id.int)
+def _only(listed: Shortlist, account_id: UUID) -> Shortlist:
+    """The list when one account alone will do."""
+    entry = listed.entry(account_id)
+    others = (m for m in listed.pool.members if m.account.id != account_id)
+    left_out = [LeftOut(member, NOT_THE_OWNER) for member in others]
+    if isinstance(refused := listed.places.get(account_id), LeftOut):
+        left_out.append(refused)
+    return replace(listed, tiers=((entry,),) if entry else (), left_out=tuple(left_out), excluded=_counted(left_out))
 
 
-# name -> what goes first among equals; lower is earlier
-STRATEGIES: dict[str, Callable[[int, Member], float]] = {
-    "capacity_weighted": weighted,
-    "bridge_ring": draw,
-    "fill_first": in_order,
-}
+def _without_failing(
+    tiers: Sequence[Sequence[Entry]], cells: Mapping[UUID, Cell], moment: Moment, left_out: list[LeftOut]
+) -> Sequence[Sequence[Entry]]:
+    """Demoted accounts go last, open ones not at all; but when all are open, the one that has been so for the longest
+    goes first: a pool never locks itself out."""
+    healthy: list[list[Entry]] = []
+    demoted: list[list[Entry]] = []
+    failing: list[tuple[Cell, Entry]] = []
+    for tier in tiers:
+        fine, soft = [], []
+        for entry in tier:
+            cell = cells.get(entry.account_id)
+            if cell and cell.excluded(moment.monotonic):
+                failing.append((cell, entry))
+            elif cell and cell.demoted(moment.monotonic):
+                soft.append(entry)
+            else:
+                fine.append(entry)
+        healthy += [fine] if fine else []
+        demoted += [soft] if soft else []
+    if not healthy and not demoted:
+        return [(entry,) for _, entry in sorted(failing, key=lambda pair: pair[0].opened_at or 0.0)]
+    left_out += [LeftOut(entry.member, failing_until(cell, moment)) for cell, entry in failing]
+    return healthy + demoted
 
 
-def _least_bad(pool: Pool, known: Known, moment: Moment) -> list[Member]:
-    """When everybody who could serve is failing, the one that may try soonest does: a pool never locks itself out."""
-    failing = [m for m in pool.fit if refused(m, known, moment) == "failing"]
-
-    def may_try_at(member: Member) -> float:
-        cell = known.health.cell(member.account.id)
-        return cell.open_until if cell else 0.0
-
-    return sorted(failing, key=may_try_at)[:1]
+def failing_until(cell: Cell, moment: Moment) -> Obstacle:
+    """The obstacle that an open cell is; while it is being probed nobody knows the end."""
+    wait = cell.open_until - moment.monotonic
+    return Obstacle("health", "failing", moment.wall + wait if wait > 0 else None)
 
 
-def _earliest_return(pool: Pool, known: Known, moment: Moment) -> float | None:
-    blocks = [known.blocks.current(m.account.id, moment.wall) for m in pool.fit]
-    return min((block.until for block in blocks if block), default=None)
+def _without_busy(
+    tiers: Sequence[Sequence[Entry]], leases: Leases, request: RouteRequest, moment: Moment, left_out: list[LeftOut]
+) -> Sequence[Sequence[Entry]]:
+    """Full accounts are left out.  One that nothing is known about yet takes two turns and then goes after all
+    others: with many turns at once it would be found out about many times over."""
+    kept: list[list[Entry]] = []
+    crowded: list[list[Entry]] = []
+    for tier in tiers:
+        free, later = [], []
+        for entry in tier:
+            if leases.full(entry.member, request.pool.id, moment.monotonic):
+                left_out.append(LeftOut(entry.member, BUSY))
+            elif entry.standing.never_observed and leases.held(entry.account_id) >= UNPROVEN_TURNS:
+                later.append(entry)
+            else:
+                free.append(entry)
+        kept += [free] if free else []
+        crowded += [later] if later else []
+    return kept + crowded
+
+
+def _nobody(found: Field, request: RouteRequest, known: Known) -> NoCandidate:
+    if is_model_unknown(found.listed, request.model):
+        unknown = found.listed.excluded["model_not_offered"]
+        return NoCandidate({"model_not_offered": unknown}, left_out=found.listed.left_out)
+    left_out = (*found.listed.left_out, *found.left_out)
+    used_up = [out for out in left_out if out.obstacle.code == "usage_limited"]
+    plans = (out.member.account.plan_type for out in used_up)
+    return NoCandidate(
+        _counted(left_out),
+        retry_at=_earliest(left_out),
+        resets_at=_earliest(used_up),
+        plan_type=max(filter(None, plans), key=known.quotas.weight, default=None),
+        left_out=left_out,
+    )
+
+
+def _earliest(left_out: Iterable[LeftOut]) -> float | None:
+    return min((out.obstacle.until for out in left_out if out.obstacle.until is not None), default=None)
+
+
+def _counted(left_out: Iterable[LeftOut]) -> dict[str, int]:
+    return dict(Counter(out.obstacle.code for out in left_out))

@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from codex_pooler.snapshot.model import Member
 
+Held = TypeVar("Held")
+
+SLOW_SECONDS = 60.0  # how long an account that was rate limited serves half as many turns at once
+
+
+class Slow(NamedTuple):
+    """At most ``turns`` at once until ``until`` (monotonic seconds)."""
+
+    turns: int
+    until: float
+
 
 class Leases:
-    """This process's running turns by account."""
+    """This process's running turns.  ``on_free`` is called whenever one has ended."""
 
     def __init__(self) -> None:
-        self._held: dict[UUID, int] = {}
+        self.by_account: Counter[UUID] = Counter()
+        self._by_place: Counter[tuple[UUID, UUID]] = Counter()  # (pool, account)
+        self._slow: dict[UUID, Slow] = {}
+        self.on_free: Callable[[], None] | None = None
 
     @contextmanager
-    def hold(self, account_id: UUID) -> Iterator[None]:
-        self._held[account_id] = self._held.get(account_id, 0) + 1
+    def hold(self, account_id: UUID, pool_id: UUID | None = None) -> Iterator[None]:
+        """One turn on the account, for the pool when one is named."""
+        self.by_account[account_id] += 1
+        if pool_id is not None:
+            self._by_place[pool_id, account_id] += 1
         try:
             yield
         finally:
-            left = self._held[account_id] - 1
-            if left:
-                self._held[account_id] = left
-            else:
-                del self._held[account_id]
+            _give_back(self.by_account, account_id)
+            if pool_id is not None:
+                _give_back(self._by_place, (pool_id, account_id))
+            if self.on_free is not None:
+                self.on_free()
 
     def held(self, account_id: UUID) -> int:
-        return self._held.get(account_id, 0)
+        return self.by_account.get(account_id, 0)
 
     def total(self) -> int:
-        return sum(self._held.values())
+        return sum(self.by_account.values())
 
-    def full(self, member: Member) -> bool:
+    @property
+    def slowed(self) -> bool:
+        """False when no account was rate limited lately, which spares a look-up per account."""
+        return bool(self._slow)
+
+    def rate_limited(self, account_id: UUID, now: float, cap: int | None = None) -> None:
+        """Too much at once: for a minute half of what is in flight, or of ``cap`` when that is less.
+
+        ``now`` is monotonic.  The refused turn itself may still hold its lease.
+        """
+        running = max(self.held(account_id), 1)
+        turns = running if cap is None else min(running, cap)
+        self._slow[account_id] = Slow(max(turns // 2, 1), now + SLOW_SECONDS)
+
+    def slow(self, account_id: UUID, now: float) -> Slow | None:
+        """The limit after a rate limit, while it holds."""
+        slow = self._slow.get(account_id)
+        if slow is not None and slow.until <= now:
+            del self._slow[account_id]
+            return None
+        return slow
+
+    def full(self, member: Member, pool_id: UUID, now: float) -> bool:
         """True when the account, or its place in the pool, has as many turns as it may."""
-        if member.max_concurrency is None and member.account.max_concurrency is None:
-            return False
-        caps = [cap for cap in (member.max_concurrency, member.account.max_concurrency) if cap is not None]
-        return self.held(member.account.id) >= min(caps)
+        account, own, shared = member.account, member.max_concurrency, member.account.max_concurrency
+        held = self.by_account.get(account.id, 0)
+        if shared is not None and held >= shared:
+            return True
+        if own is not None and self._by_place.get((pool_id, account.id), 0) >= own:
+            return True
+        slow = self.slow(account.id, now) if self._slow else None
+        return slow is not None and held >= slow.turns
+
+
+def _give_back(counts: Counter[Held], what: Held) -> None:
+    counts[what] -= 1
+    if counts[what] <= 0:
+        del counts[what]
