@@ -32,7 +32,7 @@ class Asked(msgspec.Struct, frozen=True):
     route: str
     transport: str
     client: str | None
-    model: str
+    model: str | None
     effort: str | None
     service_tier: str | None
     request_bytes: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 COLUMNS = {
@@ -97,9 +98,21 @@ ON CONFLICT ({", ".join(_DIMENSIONS)}) DO UPDATE SET {_added}
 
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'requests'::regclass"
 
+# Parameters ``before`` and ``many``: one batch of the oldest hours, so that no statement takes long.
+FORGET_HOURS = """
+DELETE FROM usage_hourly WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM usage_hourly WHERE hour < %(before)s ORDER BY hour LIMIT %(many)s))
+"""
+
 
 def partition_name(day: date) -> str:
     return f"requests_{day:%Y%m%d}"
+
+
+def partition_day(name: str) -> date | None:
+    """The UTC day whose turns a partition holds; None for a table that is not one of ours."""
+    found = re.fullmatch(r"(?:\w+\.)?requests_(\d{4})(\d{2})(\d{2})", name)
+    return date(*map(int, found.groups())) if found else None
 
 
 def create_partition(day: date) -> str:

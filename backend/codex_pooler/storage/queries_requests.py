@@ -82,15 +82,17 @@ CLAUSES: dict[str, Any] = {
         < sa.tuple_(_instant("cursor_at"), sa.bindparam("cursor_id", type_=sa.Uuid)),
     ),
 }
-_HIDDEN = ("attempts", "excluded")
+_HIDDEN = ("attempts", "excluded", "routing", "session", "client_ip")
 _SHOWN = (
     *(column for column in _turn if column.name not in _HIDDEN),
     sa.func.jsonb_array_length(_turn.attempts).label("attempts"),
 )
 ONE = Query(
-    sa.select(*_SHOWN, _turn.attempts.label("attempt_log"), _turn.excluded).where(
-        _turn.id == sa.bindparam("request_id", type_=sa.Uuid)
-    )
+    sa.select(
+        *_SHOWN,
+        _turn.attempts.label("attempt_log"),
+        *(column for column in _turn if column.name in _HIDDEN and column.name != "attempts"),
+    ).where(_turn.id == sa.bindparam("request_id", type_=sa.Uuid))
 )
 
 

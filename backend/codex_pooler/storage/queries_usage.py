@@ -27,6 +27,8 @@ class Usage:
     failed: int = 0
     tokens: int = 0
     cached_tokens: int = 0
+    cost_micros: int = 0
+    unpriced: int = 0  # turns whose tokens have no known price, and that the cost therefore lacks
     tokens_hourly: tuple[int, ...] = (0,) * HOURS
 
 
@@ -53,6 +55,8 @@ def _hourly(dimension: str) -> Query:
             _total(counted.failed).label("failed"),
             _total(counted.input_tokens + counted.output_tokens).label("tokens"),
             _total(counted.cached_tokens).label("cached_tokens"),
+            _total(counted.cost_micros).label("cost_micros"),
+            _total(counted.unpriced).label("unpriced"),
         )
         .where(_since(counted.hour), counted[dimension] == id_list("ids"), among_visible(counted.pool_id))
         .group_by(counted[dimension], counted.hour)
@@ -91,6 +95,8 @@ def _usage(rows: Sequence[Any], first: datetime) -> Usage:
         failed=sum(row.failed for row in rows),
         tokens=sum(row.tokens for row in rows),
         cached_tokens=sum(row.cached_tokens for row in rows),
+        cost_micros=sum(row.cost_micros for row in rows),
+        unpriced=sum(row.unpriced for row in rows),
         tokens_hourly=tuple(hourly),
     )
 
@@ -110,7 +116,8 @@ SPANS = {
     "7d": Span(7 * 86400, 2 * 3600),
     "30d": Span(30 * 86400, 6 * 3600),
 }
-COLUMNS = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+SUMS = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_micros")
+COLUMNS = ("requests", "errors", *SUMS, "unpriced")
 
 
 def step_start(column: Any) -> Any:
@@ -128,7 +135,8 @@ TRAFFIC_RECENT = Query(
         _recent_start,
         sa.func.count().label("requests"),
         sa.func.count().filter(_went_wrong).label("errors"),
-        *(_total(_turns[name]).label(name) for name in COLUMNS[2:]),
+        *(_total(_turns[name]).label(name) for name in SUMS),
+        sa.func.count().filter(_turns.pricing_status.startswith("unpriced")).label("unpriced"),
         _total(_turns.ttft_ms).label("ttft_ms"),
         sa.func.count(_turns.ttft_ms).label("ttft_count"),
     )
@@ -141,7 +149,7 @@ TRAFFIC_ROLLUP = Query(
         _rollup_start,
         _total(_rollup.requests).label("requests"),
         _total(_rollup.failed + _rollup.rejected).label("errors"),
-        *(_total(_rollup[name]).label(name) for name in COLUMNS[2:]),
+        *(_total(_rollup[name]).label(name) for name in (*SUMS, "unpriced")),
         _total(_rollup.ttft_ms).label("ttft_ms"),
         _total(_rollup.ttft_count).label("ttft_count"),
     )

@@ -1,0 +1,74 @@
+"""Lets go of history that has become too old: whole days of the request log, and hours of the rollup."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg2
+from psycopg2.errors import LockNotAvailable
+
+from codex_pooler.snapshot.settings import Retention
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.queries_log import FORGET_HOURS, PARTITIONS, partition_day, partition_name
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 86400.0
+AGAIN_SECONDS = 900.0  # after a failure
+LOCK_TIMEOUT = "2s"  # while dropping waits for a reader, everybody else waits behind it
+BATCH = 10_000
+
+
+async def keep_retention(database: Database, wanted: Callable[[], Retention]) -> None:
+    """Runs until cancelled, at once and then daily; every process may, because dropping twice is harmless."""
+    while True:
+        try:
+            await forget_what_is_old(database, wanted(), datetime.now(UTC))
+        except (TimeoutError, psycopg2.Error) as exc:
+            log.warning("old history could not be dropped (%s); trying again later", type(exc).__name__)
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+async def forget_what_is_old(database: Database, wanted: Retention, now: datetime) -> None:
+    """One pass; a retention of 0 days means for ever.  Raises what the database raises."""
+    if wanted.request_logs_days:
+        await _drop_days(database, (now - timedelta(days=wanted.request_logs_days)).date())
+    if wanted.rollups_days:
+        await _forget_hours(database, now - timedelta(days=wanted.rollups_days))
+
+
+async def _drop_days(database: Database, oldest_kept: date) -> None:
+    for day in sorted(await _days(database)):
+        if day < oldest_kept:
+            await _drop(database, day)
+
+
+async def _days(database: Database) -> list[date]:
+    async with database.session() as session:
+        await session.run(PARTITIONS)
+        names = [row[0] for row in await session.cursor.fetchall()]
+    return [day for name in names if (day := partition_day(name))]
+
+
+async def _drop(database: Database, day: date) -> None:
+    try:
+        async with database.transaction() as session:
+            await session.run(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            await session.run(f"DROP TABLE IF EXISTS {partition_name(day)}")
+    except LockNotAvailable:
+        log.info("the turns of %s are being read; they will be dropped next time", day)
+        raise
+    log.info("dropped the turns of %s from the request log", day)
+
+
+async def _forget_hours(database: Database, before: datetime) -> None:
+    async with database.session() as session:
+        while True:
+            await session.run(FORGET_HOURS, {"before": before, "many": BATCH})
+            if session.cursor.rowcount < BATCH:
+                return
