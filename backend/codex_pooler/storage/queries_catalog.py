@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.tables import account_models, accounts
@@ -22,7 +22,7 @@ OFFERS = Query(sa.select(account_models.c.account_id, account_models.c.slugs, ac
 
 ENTRIES = Query(
     sa.select(account_models.c.digest, account_models.c.entries)
-    .distinct(account_models.c.digest)
+    .ext(distinct_on(account_models.c.digest))
     .where(account_models.c.digest == sa.any_(sa.bindparam("digests", type_=ARRAY(sa.Text))))
 )
 
