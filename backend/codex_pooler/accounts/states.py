@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ACTIONS = ("pause", "reactivate", "rename", "assign", "delete")
+ACTIONS = ("pause", "reactivate", "refresh", "rename", "assign", "delete")
 RESULT = {"pause": "paused", "reactivate": "active"}
+NEEDS_LOGIN = "The sign-in server refused this login for good. Import a new one."
 
 # Action -> the states it is possible in, and what to say elsewhere.  An action without a row is always possible.
 POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
@@ -14,6 +15,7 @@ POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
         frozenset({"paused", "disabled"}),
         "Only a paused or disabled account can be reactivated; one that needs a new login gets it by import.",
     ),
+    "refresh": (frozenset({"active", "paused", "disabled"}), "There is no good login to renew. Import a new one."),
 }
 
 
@@ -21,20 +23,22 @@ class AccountActionRefused(Exception):
     """The account's state does not allow the action; the message says what would."""
 
 
-def refusals(state: str) -> dict[str, str | None]:
+def refusals(state: str, *, login_refused: bool = False) -> dict[str, str | None]:
     """For every action None when it is possible, else why not."""
-    return {action: _refusal(action, state) for action in ACTIONS}
+    return {action: _refusal(action, state, login_refused) for action in ACTIONS}
 
 
-def after(action: str, state: str) -> str:
-    """The state an action leads to.  Raises AccountActionRefused."""
-    reason = _refusal(action, state)
+def after(action: str, state: str, *, login_refused: bool = False) -> str:
+    """The state an action leads to; without a good login it is the need for one.  Raises AccountActionRefused."""
+    reason = _refusal(action, state, login_refused)
     if reason is not None:
         raise AccountActionRefused(reason)
-    return RESULT[action]
+    return "reauth_required" if login_refused and action == "reactivate" else RESULT[action]
 
 
-def _refusal(action: str, state: str) -> str | None:
+def _refusal(action: str, state: str, login_refused: bool) -> str | None:
+    if action == "refresh" and login_refused:
+        return NEEDS_LOGIN
     if action not in POSSIBLE:
         return None
     states, reason = POSSIBLE[action]

@@ -11,7 +11,10 @@ from codex_pooler.accounts import states
 from codex_pooler.accounts.auth_json import parse_auth_json
 from codex_pooler.accounts.identity import account_ref, masked_email, plan_of
 from codex_pooler.accounts.importing import import_credentials
+from codex_pooler.accounts.logins import age_of
 from codex_pooler.accounts.readiness import AccountFacts, readiness
+from codex_pooler.accounts.renewal import RUNNING, Renewal
+from codex_pooler.accounts.renewal_plan import next_attempt, refresh_state
 from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.queries_usage import NO_USAGE, usage_by
@@ -136,13 +139,43 @@ async def reactivate_upstream(call: Call) -> Any:
     return await _move(call, "reactivate")
 
 
+@api.endpoint(
+    "POST", "/upstreams/{upstream_id}/refresh", needs="upstreams:write", returns=Upstream, errors=(404, 409, 502, 503)
+)
+async def refresh_upstream(call: Call) -> Any:
+    """Renew an account's login now, whether or not it is due."""
+    upstream_id = call.ids["upstream_id"]
+    async with call.context.database.transaction() as session:
+        current, _ = await _locked(call, session, upstream_id)
+    if reason := states.refusals(current.state, login_refused=current.refresh_refused)["refresh"]:
+        raise states.AccountActionRefused(reason)
+    renewal = await call.context.refresher.renew_now(upstream_id)
+    if renewal.token is None:
+        raise _not_renewed(renewal)
+    async with call.context.database.session() as session:
+        return await _view(call, session, upstream_id)
+
+
+def _not_renewed(renewal: Renewal) -> Problem:
+    """Why there is no new token, with the sign-in server's own word for it."""
+    if renewal.code == "database_unavailable":
+        return Problem(503, renewal.code, "The database does not answer. Try again in a moment.")
+    if renewal.code == RUNNING:
+        return Problem(409, "refresh_running", "This login is being renewed right now. Look again in a moment.")
+    if renewal.outcome == "rejected":
+        return Problem(409, "reauth_required", f"{states.NEEDS_LOGIN} The reason given was: {renewal.code}.")
+    detail = f"The login could not be renewed ({renewal.code}). It still serves, and another attempt follows by itself."
+    return Problem(502, "refresh_failed", detail)
+
+
 async def _move(call: Call, action: str) -> dict[str, Any]:
     upstream_id = call.ids["upstream_id"]
     async with call.changing("upstreams", "updated") as changing:
         current, pools = await _locked(call, changing.session, upstream_id)
         call.check_version(current.version)
-        state = states.after(action, current.state)
-        await changing.session.execute(queries.SET_STATE, account_id=upstream_id, state=state, reason=None)
+        state = states.after(action, current.state, login_refused=current.refresh_refused)
+        reason = current.refresh_error if state == "reauth_required" else None
+        await changing.session.execute(queries.SET_STATE, account_id=upstream_id, state=state, reason=reason)
         changing.touched(upstream_id, pools)
         return await _view(call, changing.session, upstream_id)
 
@@ -190,7 +223,8 @@ def _upstream_view(call: Call, row: Any, memberships: Sequence[Any]) -> dict[str
         blocked_until=live.blocked_until(row.id),
         in_a_pool=any(m.enabled and m.pool_status == "active" for m in memberships),
     )
-    ready = readiness(facts, datetime.now(UTC))
+    now = datetime.now(UTC)
+    ready = readiness(facts, now)
     plan = plan_of(row.plan_type)
     return {
         **{name: getattr(row, name) for name in ("id", "version", "label", "created_at", "updated_at")},
@@ -206,20 +240,32 @@ def _upstream_view(call: Call, row: Any, memberships: Sequence[Any]) -> dict[str
             "kind": row.credential_kind,
             "access_expires_at": row.access_expires_at,
             "last_refresh_at": row.last_refresh_at,
+            "refresh": _refresh_view(row, now),
         },
         "pools": [common.ref(m.pool_id, m.pool_name) for m in memberships if scope.sees(m.pool_id)],
         "windows": [],
         "in_flight": live.in_flight(row.id),
-        "allowed_actions": _actions(call, row.state, [m.pool_id for m in memberships]),
+        "allowed_actions": _actions(call, row, [m.pool_id for m in memberships]),
     }
 
 
-def _actions(call: Call, state: str, pools: Sequence[UUID]) -> list[Mapping[str, Any]]:
+def _refresh_view(row: Any, now: datetime) -> dict[str, Any]:
+    age = age_of(row)
+    return {
+        "state": refresh_state(age, now),
+        "next_attempt_at": next_attempt(age),
+        "failures": row.refresh_failures,
+        "last_error": row.refresh_error,
+    }
+
+
+def _actions(call: Call, row: Any, pools: Sequence[UUID]) -> list[Mapping[str, Any]]:
     if not call.caller.may("upstreams:write"):
         denied: str | None = "Your role may only look."
     else:
         denied = None if call.caller.scope.sees_all(pools) else OUT_OF_SCOPE
-    reasons = {action: denied or reason for action, reason in states.refusals(state).items()}
+    possible = states.refusals(row.state, login_refused=row.refresh_refused)
+    reasons = {action: denied or reason for action, reason in possible.items()}
     if not call.caller.may("pools:write"):
         reasons["assign"] = denied or "Only an owner assigns accounts to pools."
     return [{"action": a, "enabled": reason is None, "reason": reason} for a, reason in reasons.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from codex_pooler.accounts.readiness import READINESS_STATES
+from codex_pooler.accounts.renewal_plan import REFRESH_STATES
 from codex_pooler.storage.tables import ACCOUNT_STATES
 from codex_pooler.web.admin.schemas.common import (
     AllowedAction,
@@ -42,12 +43,22 @@ class Readiness(Shape):
     until = out(Instant, null=True)
 
 
+class Refresh(Shape):
+    """How renewing the login stands; ``next_attempt_at`` is null when only a new login helps."""
+
+    state = text(among=REFRESH_STATES)
+    next_attempt_at = out(Instant, null=True)
+    failures = count()
+    last_error = text(null=True)
+
+
 class Credential(Shape):
     """What kind of login the account has; never the login itself."""
 
     kind = text(among=("oauth", "pat"))
     access_expires_at = out(Instant, null=True)
     last_refresh_at = out(Instant, null=True)
+    refresh = nested(Refresh)
 
 
 class QuotaWindow(Shape):

@@ -1,0 +1,74 @@
+"""Logins are renewed before they end, also of accounts that serve nobody, and what waited is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from codex_pooler.jobs import token_refresh
+from codex_pooler.jobs.token_refresh import keep_logins_fresh, renew_what_is_due
+from tests.accounts.conftest import Scene, scene
+
+__all__ = ["scene"]
+
+
+async def test_a_fresh_login_is_left_alone(scene: Scene) -> None:
+    await renew_what_is_due(scene.refresher)
+    assert scene.exchanges == 0
+
+
+@pytest.mark.parametrize("state", ["active", "paused", "disabled"])
+async def test_a_login_is_renewed_in_time_whatever_its_account_does(scene: Scene, state: str) -> None:
+    await scene.set(state=state)
+    scene.clock.ahead = timedelta(days=7)
+    await renew_what_is_due(scene.refresher)
+    assert scene.exchanges == 1
+    assert (await scene.stored())["access"] != scene.token
+    assert (await scene.row()).state == state
+
+
+async def test_a_login_that_is_refused_for_good_is_not_asked_for_again(scene: Scene) -> None:
+    scene.clock.ahead = timedelta(days=7)
+    scene.fault("token_revoked", times=None)
+    await renew_what_is_due(scene.refresher)
+    scene.clock.ahead = timedelta(days=8)
+    await renew_what_is_due(scene.refresher)
+    assert scene.exchanges == 1
+    assert (await scene.row()).state == "reauth_required"
+
+
+async def test_a_failed_renewal_is_repeated_after_its_pause(scene: Scene) -> None:
+    scene.clock.ahead = timedelta(days=7)
+    scene.fault("unavailable")
+    await renew_what_is_due(scene.refresher)
+    await renew_what_is_due(scene.refresher)
+    assert scene.exchanges == 1
+    scene.clock.ahead += timedelta(minutes=1)
+    await renew_what_is_due(scene.refresher)
+    assert scene.exchanges == 2
+    assert (await scene.row()).refresh_failures == 0
+
+
+async def test_several_processes_renew_a_login_once(scene: Scene) -> None:
+    scene.clock.ahead = timedelta(days=7)
+    refreshers = [scene.refresher, *(scene.another_process() for _ in range(3))]
+    await asyncio.gather(*map(renew_what_is_due, refreshers))
+    assert scene.exchanges == 1
+
+
+async def test_a_login_that_waits_for_the_database_is_stored_soon(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_refresh, "STORE_AGAIN_SECONDS", 0.01)
+    job = asyncio.create_task(keep_logins_fresh(scene.refresher))
+    await asyncio.sleep(0.05)
+    scene.logins.refusals = 3
+    renewal = await scene.refresher.renew(scene.account_id, scene.token)
+    async with asyncio.timeout(5):
+        while (await scene.stored())["access"] != renewal.token:
+            await asyncio.sleep(0.01)
+    assert scene.exchanges == 1
+    job.cancel()
+    await asyncio.wait({job})
