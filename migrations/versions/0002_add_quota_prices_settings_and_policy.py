@@ -188,12 +188,14 @@ def upgrade() -> None:
         "usage_hourly", sa.Column("cost_micros", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
     )
     op.add_column("usage_hourly", sa.Column("unpriced", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    op.create_index("ix_usage_hourly_api_key", "usage_hourly", ["api_key_id", "hour"], unique=False)
 
 
 def downgrade() -> None:
     listed = ", ".join(f"'{name}'" for name in OLD_STRATEGIES)
     op.execute(f"UPDATE pools SET strategy = 'capacity_weighted' WHERE strategy NOT IN ({listed})")
     allow_strategies(OLD_STRATEGIES)
+    op.drop_index("ix_usage_hourly_api_key", table_name="usage_hourly")
     op.drop_column("usage_hourly", "unpriced")
     op.drop_column("usage_hourly", "cost_micros")
     op.drop_column("usage_hourly", "cache_write_tokens")

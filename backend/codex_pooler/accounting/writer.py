@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
@@ -31,6 +33,8 @@ class LogWriter:
     def __init__(self, database: Database, spool: Spool, journal: Journal, stored: Callable[[int], None]) -> None:
         self._database, self._spool, self._journal, self._stored = database, spool, journal, stored
         self._complained = False
+        self._storing = asyncio.Lock()
+        self._stored_through = time.monotonic()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -52,11 +56,26 @@ class LogWriter:
 
     async def drain(self) -> None:
         """Store everything that has ended.  Raises what the database raises; nothing is lost then."""
-        while records := self._spool.take(BATCH):
-            await self._store_or_split(records)
+        while stored := await self._store_batch():
+            self._stored(stored)
+
+    async def _store_batch(self) -> int:
+        """Move the next records; how many there were."""
+        async with self._storing:
+            taken_at, records = time.monotonic(), self._spool.take(BATCH)
+            if records:
+                await self._store_or_split(records)
             self._spool.confirm()
-            self._stored(len(records))
-        self._spool.confirm()
+            if len(records) < BATCH:
+                self._stored_through = taken_at
+        return len(records)
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[float]:
+        """While inside, nothing of this process is being stored.  Yields the moment (monotonic seconds) up to which
+        every turn that ended is in the database, and none that ended later."""
+        async with self._storing:
+            yield self._stored_through
 
     async def replay_orphans(self) -> None:
         """Store what dead processes left: their ends as they are, their unfinished turns as interrupted."""

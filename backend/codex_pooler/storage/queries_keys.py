@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.scope import among_visible
-from codex_pooler.storage.tables import api_keys, pools
+from codex_pooler.storage.tables import api_keys, pools, usage_hourly
 
 _KEY_ID = api_keys.c.id == sa.bindparam("api_key_id", type_=sa.Uuid)
 _CHANGED = {"version": api_keys.c.version + 1, "updated_at": sa.func.now()}
@@ -46,3 +46,42 @@ SET_STATUS = Query(
     .values(status=sa.bindparam("status"), revoked_epoch=api_keys.c.revoked_epoch + 1, **_CHANGED)
 )
 DELETE = Query(sa.delete(api_keys).where(_KEY_ID))
+
+
+# What keys have used since three moments: one row per key and model.  A turn that was rejected is no use of a key.
+_sought = (
+    sa.func.unnest(
+        sa.bindparam("ids", type_=ARRAY(sa.Uuid)), sa.bindparam("since", type_=ARRAY(sa.DateTime(timezone=True)))
+    )
+    .table_valued(sa.column("id", sa.Uuid), sa.column("since", sa.DateTime(timezone=True)), name="sought")
+    .render_derived()
+)
+_hour = usage_hourly.c
+_COUNTED = {
+    "requests": _hour.requests - _hour.rejected,
+    "tokens": _hour.input_tokens + _hour.output_tokens,
+    "cost_micros": _hour.cost_micros,
+}
+USED_WINDOWS = ("day", "week", "month")
+
+
+def _in_window(name: str) -> sa.ColumnElement[bool]:
+    return _hour.hour >= sa.bindparam(name, type_=sa.DateTime(timezone=True))
+
+
+USED = Query(
+    sa.select(
+        _hour.api_key_id,
+        sa.func.lower(_hour.model).label("model"),
+        sa.func.min(_hour.hour).filter(_in_window("week")).label("week_oldest"),
+        *(
+            sa.cast(sa.func.coalesce(sa.func.sum(counted).filter(_in_window(window)), 0), sa.BigInteger).label(
+                f"{window}_{metric}"
+            )
+            for window in USED_WINDOWS
+            for metric, counted in _COUNTED.items()
+        ),
+    )
+    .join(_sought, sa.and_(_hour.api_key_id == _sought.c.id, _hour.hour >= _sought.c.since))
+    .group_by(_hour.api_key_id, sa.func.lower(_hour.model))
+)
