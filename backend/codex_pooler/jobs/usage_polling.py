@@ -1,0 +1,212 @@
+"""Asks the backend for every account's usage: often while an account serves, seldom otherwise, never all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg2
+
+from codex_pooler.quota.evidence import from_usage
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.quota.record import Record
+from codex_pooler.snapshot.model import Account, Snapshot
+from codex_pooler.storage.announce import announce_config
+from codex_pooler.storage.database import UNAVAILABLE, Database
+from codex_pooler.storage.queries_quota import CLAIM, SET_PLAN
+from codex_pooler.upstream.usage import LoginDoubted, UsageClient, UsageUnavailable
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+BUSY_SECONDS = 75.0  # between two questions about an account that is serving
+IDLE_SECONDS = 300.0
+AFTER_LIMIT_SECONDS = 60.0  # the backend's own figures lag behind its refusals
+SLOWEST_SECONDS = 1_800.0
+RECENTLY_SECONDS = 300.0  # an account that served within this is busy
+NEARLY_USED = 80.0  # percent; such a window is watched as closely as a busy account's
+JITTER = 0.2
+SOONEST_SECONDS, SPREAD_SECONDS, SPREAD_PER_ACCOUNT = 2.0, 60.0, 3.0  # of the first questions after a start
+AT_ONCE = 4
+CLAIM_SHARE = 0.7  # of the interval: asked by another process within it, an account is not asked again
+
+LoginDoubts = Callable[[UUID, str], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class Turn:
+    """When an account's turn is.  ``asked_at`` is monotonic, ``asked_wall`` unix seconds; ``pace`` spreads accounts
+    that would otherwise fall into step."""
+
+    first_at: float
+    pace: float
+    asked_at: float | None = None
+    asked_wall: float = 0.0
+    failures: int = 0
+
+    def is_due(self, record: Record | None, wall: float, monotonic: float) -> bool:
+        """Whether to ask now."""
+        if self.asked_at is None:
+            return monotonic >= self.first_at
+        since = monotonic - self.asked_at
+        if record and record.limited_at > self.asked_wall and wall >= record.limited_at + AFTER_LIMIT_SECONDS:
+            return since >= AFTER_LIMIT_SECONDS
+        return since >= min(interval(record, wall) * 2.0**self.failures, SLOWEST_SECONDS) * self.pace
+
+
+def interval(record: Record | None, wall: float) -> float:
+    """Seconds between two questions about an account."""
+    if record is None:
+        return IDLE_SECONDS
+    nearly = any(window.used_at(wall) >= NEARLY_USED for window in record.windows.values())
+    return BUSY_SECONDS if nearly or wall - record.served_at < RECENTLY_SECONDS else IDLE_SECONDS
+
+
+class UsagePolling:
+    """One per process.  ``login_doubted`` gets the account and the token that every path refused."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: UsageClient,
+        quotas: Quotas,
+        snapshot: Callable[[], Snapshot],
+        login_doubted: LoginDoubts,
+        *,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._database, self._client, self._quotas = database, client, quotas
+        self._snapshot, self._login_doubted = snapshot, login_doubted
+        self._chance = chance or random.Random()
+        self._turns: dict[UUID, Turn] = {}
+        self._asking: set[UUID] = set()
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for account in await self._claimed(self._due(time.time(), time.monotonic())):
+                    self._asking.add(account.id)
+                    tasks.create_task(self._ask_quietly(account), name=f"usage-of-{account.id}")
+                await asyncio.sleep(TICK_SECONDS)
+
+    def _due(self, wall: float, monotonic: float) -> list[Account]:
+        """Whose turn it is, those that have waited longest first, and no more than may be asked at once."""
+        accounts = pollable(self._snapshot(), wall)
+        self._turns = {account_id: turn for account_id, turn in self._turns.items() if account_id in accounts}
+        spread = min(IDLE_SECONDS, max(SPREAD_SECONDS, SPREAD_PER_ACCOUNT * len(accounts)))
+        due = []
+        for account in accounts.values():
+            turn = self._turns.get(account.id) or self._first_turn(account.id, monotonic, spread)
+            if account.id not in self._asking and turn.is_due(self._quotas.record(account.id), wall, monotonic):
+                due.append((turn.asked_wall, account))
+        due.sort(key=lambda each: each[0])
+        return [account for _, account in due[: max(0, AT_ONCE - len(self._asking))]]
+
+    def _first_turn(self, account_id: UUID, monotonic: float, spread: float) -> Turn:
+        wait = self._chance.uniform(SOONEST_SECONDS, spread)
+        turn = self._turns[account_id] = Turn(monotonic + wait, self._pace())
+        return turn
+
+    def _pace(self) -> float:
+        return self._chance.uniform(1 - JITTER, 1 + JITTER)
+
+    async def _claimed(self, due: Iterable[Account]) -> list[Account]:
+        """Those that no other process has asked for just now; all of them while the database is away."""
+        wall = time.time()
+        by_age: dict[float, list[Account]] = defaultdict(list)
+        for account in due:
+            by_age[self._least_age(account.id, wall)].append(account)
+            turn = self._turns[account.id]
+            turn.asked_at, turn.asked_wall, turn.pace = time.monotonic(), wall, self._pace()
+        claimed: list[Account] = []
+        for age, accounts in by_age.items():
+            ours = await self._claim([account.id for account in accounts], wall, age)
+            claimed += [account for account in accounts if account.id in ours]
+        return claimed
+
+    def _least_age(self, account_id: UUID, wall: float) -> float:
+        record, turn = self._quotas.record(account_id), self._turns[account_id]
+        limited = record is not None and record.limited_at > turn.asked_wall
+        return CLAIM_SHARE * (AFTER_LIMIT_SECONDS if limited else interval(record, wall))
+
+    async def _claim(self, ids: list[UUID], wall: float, age: float) -> set[UUID]:
+        now, before = datetime.fromtimestamp(wall, UTC), datetime.fromtimestamp(wall - age, UTC)
+        try:
+            async with self._database.session() as session:
+                return {row.account_id for row in await session.fetch(CLAIM, ids=ids, now=now, before=before)}
+        except (psycopg2.Error, *UNAVAILABLE):
+            return set(ids)
+
+    async def _ask_quietly(self, account: Account) -> None:
+        turn = self._turns[account.id]
+        try:
+            await self.ask(account)
+        except UsageUnavailable as exc:
+            turn.failures += 1
+            log.log(
+                logging.WARNING if turn.failures == 1 else logging.DEBUG,
+                "the usage of account %s could not be read (%s)",
+                account.id,
+                exc.reason,
+            )
+        except LoginDoubted:
+            turn.failures += 1
+            await self._doubt(account)
+        except Exception:  # one account's trouble must not end the polling of all others
+            turn.failures += 1
+            log.exception("asking for the usage of account %s broke off", account.id)
+        else:
+            turn.failures = 0
+        finally:
+            self._asking.discard(account.id)
+
+    async def ask(self, account: Account) -> None:
+        """Read an account's usage and take it in as evidence.  Raises UsageUnavailable, LoginDoubted."""
+        asked_at = time.time()  # what is told is at least as new as this
+        body = await self._client.fetch(account)
+        try:
+            seen = from_usage(body, asked_at)
+        except ValueError:
+            raise UsageUnavailable("not a usage document") from None
+        self._quotas.observe(account.id, seen, time.time())
+        if seen.plan_type and seen.plan_type != account.plan_type:
+            await self._set_plan(account.id, seen.plan_type)
+
+    async def _set_plan(self, account_id: UUID, plan_type: str) -> None:
+        try:
+            async with self._database.transaction() as session:
+                if await session.one(SET_PLAN, account_id=account_id, plan=plan_type):
+                    await announce_config(session)
+        except (psycopg2.Error, *UNAVAILABLE) as exc:
+            log.warning("the new plan of account %s could not be stored (%s)", account_id, type(exc).__name__)
+
+    async def _doubt(self, account: Account) -> None:
+        """An account that has served since it was asked last has a login that works, whatever the usage path says."""
+        record = self._quotas.record(account.id)
+        if record and time.time() - record.served_at < RECENTLY_SECONDS:
+            return
+        log.warning("the backend refuses the login of account %s when asked for its usage", account.id)
+        try:
+            await self._login_doubted(account.id, account.access_token)
+        except Exception:
+            log.exception("the doubted login of account %s could not be looked into", account.id)
+
+
+def pollable(snapshot: Snapshot, wall: float) -> dict[UUID, Account]:
+    """Accounts of any pool that can be asked: active, with a token that has not expired."""
+    accounts = {member.account.id: member.account for pool in snapshot.pools.values() for member in pool.members}
+    return {
+        account.id: account
+        for account in accounts.values()
+        if account.state == "active"
+        and account.access_token
+        and (account.access_expires_at is None or account.access_expires_at > wall)
+    }

@@ -1,0 +1,101 @@
+"""Keeps what is known of quotas in PostgreSQL: written behind, read at the start, and shared between processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import psycopg2
+
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.storage import queries_quota as queries
+from codex_pooler.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+RELOAD_SECONDS = 30.0
+JUMP_SECONDS = 5.0  # a wall clock that moves so much more or less than time passes was set
+CLOCK_SLACK = timedelta(minutes=1)
+
+# a clock that nobody sets and that goes on while the machine sleeps, where there is one
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class ClockWatch:
+    """Notices when the wall clock is set, by comparing it with one that nobody sets."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] | None = None) -> None:
+        self._wall, self._steady = wall, steady or (lambda: time.clock_gettime(_STEADY))
+        self._difference = self._wall() - self._steady()
+
+    def jump(self) -> float:
+        """Seconds by which the wall clock was set since the last look; 0.0 when it only drifted."""
+        difference = self._wall() - self._steady()
+        jumped, self._difference = difference - self._difference, difference
+        return jumped if abs(jumped) >= JUMP_SECONDS else 0.0
+
+
+class QuotaKeeper:
+    """One per process.  With the database away everything stays in memory and is stored when it is back."""
+
+    def __init__(self, database: Database, quotas: Quotas, clock: ClockWatch | None = None) -> None:
+        self._database, self._quotas, self._clock = database, quotas, clock or ClockWatch()
+        self._complained = False
+
+    async def load(self) -> None:
+        """Merge what the database knows.  Raises what the database raises."""
+        async with self._database.session() as session:
+            windows = await session.fetch(queries.WINDOWS)
+            states = await session.fetch(queries.STATES)
+            blocks = await session.fetch(queries.BLOCKS)
+        self._quotas.restore(windows, states, blocks)
+
+    async def store(self) -> None:
+        """Write what changed, in one statement.  Raises what the database raises; nothing is lost then."""
+        changes = self._quotas.changes()
+        if not changes:
+            return
+        soon = datetime.now(UTC) + CLOCK_SLACK
+        rows = {
+            "quota_windows": orjson.dumps(changes.windows).decode(),
+            "quota_states": orjson.dumps(changes.states).decode(),
+            "quota_blocks": orjson.dumps(changes.blocks).decode(),
+        }
+        try:
+            async with self._database.session() as session:
+                await session.run(queries.STORE, {**rows, "soon": soon})
+        except BaseException:
+            self._quotas.put_back(changes)
+            raise
+
+    async def run(self) -> None:
+        """Store every second what changed, and merge what others stored, until cancelled."""
+        loop = asyncio.get_running_loop()
+        loaded_at = loop.time()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if seconds := self._clock.jump():
+                log.warning("the clock was set by %.0f seconds; what is known of quotas moves along", seconds)
+                self._quotas.shift(seconds)
+            await self._quietly(self.store)
+            if loop.time() - loaded_at >= RELOAD_SECONDS:
+                loaded_at = loop.time()
+                await self._quietly(self.load)
+
+    async def _quietly(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run it; say once when the database is away, and once when it is back."""
+        try:
+            await work()
+        except (TimeoutError, psycopg2.Error, OSError) as exc:
+            if not self._complained:
+                log.warning("quota evidence cannot be stored or read (%s); it is kept in memory", type(exc).__name__)
+            self._complained = True
+            return
+        if self._complained:
+            log.info("quota evidence is stored again")
+        self._complained = False
