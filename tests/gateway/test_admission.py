@@ -14,6 +14,7 @@ import pytest
 
 from codex_pooler.gateway.admission import Admission, Overloaded
 from codex_pooler.snapshot.settings import Bulkhead, Bulkheads
+from codex_pooler.telemetry.metrics import ADMISSION_REFUSED
 
 POOLS = [UUID(int=n) for n in (1, 2)]
 KEYS = [UUID(int=n) for n in range(10, 20)]
@@ -45,8 +46,9 @@ class House:
         return done
 
     @property
-    def numbers(self) -> tuple[float, float]:
-        return self.admission.in_use()["proxy_stream"], self.admission.waiting()["proxy_stream"]
+    def numbers(self) -> tuple[int, int]:
+        gate = self.admission.gates["proxy_stream"]
+        return gate.held, gate.queue.length
 
 
 async def settled() -> None:
@@ -67,7 +69,10 @@ async def test_scenario_18_full_is_refused_at_once() -> None:
     assert "this gateway is full" in failure.message
     assert "gateway.bulkheads.proxy_stream" in failure.message
     assert house.numbers == (1, 1)
-    assert house.admission.refused == {"full": 1}
+    assert house.admission.metrics.counts[ADMISSION_REFUSED, "full"] == 1
+    told = house.admission.metrics.text(house.admission.gauges())[0].decode()
+    assert 'codex_pooler_admission_in_use{route_class="proxy_stream"} 1' in told
+    assert 'codex_pooler_admission_waiting{route_class="proxy_stream"} 1' in told
 
 
 async def test_scenario_18_waiting_ends_after_the_configured_time() -> None:
@@ -198,8 +203,8 @@ async def test_classes_do_not_block_each_other() -> None:
     house = House(at_once=1, waiting=0)
     await house.ask("a stream")
     async with house.admission.slot("proxy_http", KEYS[0], POOLS[0]):
-        assert house.admission.in_use()["proxy_http"] == 1
-    assert house.admission.in_use()["proxy_http"] == 0
+        assert house.admission.gates["proxy_http"].held == 1
+    assert house.admission.gates["proxy_http"].held == 0
 
 
 async def test_whatever_happens_no_place_is_lost_and_never_too_many_are_inside() -> None:

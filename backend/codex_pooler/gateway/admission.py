@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from codex_pooler.gateway.turn import Failure
 from codex_pooler.snapshot.rules import rules_of
 from codex_pooler.snapshot.settings import Bulkhead, Bulkheads
+from codex_pooler.telemetry.metrics import ADMISSION_IN_USE, ADMISSION_REFUSED, ADMISSION_WAITING, Gauges, Metrics
 
 RETRY_SECONDS = 1
 TITLES: Mapping[str, str] = {name: rule.title for name, rule in rules_of(Bulkheads).items()}
@@ -167,26 +168,24 @@ class Slot:
         queue.join(self._pool_id, self._key_id, waiter)
 
     def _refused(self, reason: str, bulkhead: Bulkhead) -> Overloaded:
-        self._admission.refused[reason] += 1
+        self._admission.metrics.count(ADMISSION_REFUSED, reason)
         return Overloaded(self._route_class, reason, bulkhead)
 
 
 class Admission:
     """This process's bulkheads.  ``bulkheads`` gives the limits of the moment; a change counts at once."""
 
-    def __init__(self, bulkheads: Callable[[], Bulkheads]) -> None:
-        self.bulkheads = bulkheads
+    def __init__(self, bulkheads: Callable[[], Bulkheads], metrics: Metrics | None = None) -> None:
+        self.bulkheads, self.metrics = bulkheads, metrics or Metrics()
         self.gates = {name: Gate() for name in TITLES}
-        self.refused: Counter[str] = Counter()
 
     def slot(self, route_class: str, key_id: UUID, pool_id: UUID) -> Slot:
         """``async with admission.slot(...)``: waits for a place if need be.  Raises Overloaded."""
         return Slot(self, route_class, key_id, pool_id)
 
-    def in_use(self) -> dict[str, float]:
-        """Requests inside by route class."""
-        return {name: gate.held for name, gate in self.gates.items()}
-
-    def waiting(self) -> dict[str, float]:
-        """Requests waiting by route class."""
-        return {name: gate.queue.length for name, gate in self.gates.items()}
+    def gauges(self) -> Gauges:
+        """Requests inside and waiting, by route class."""
+        return {
+            ADMISSION_IN_USE: {name: gate.held for name, gate in self.gates.items()},
+            ADMISSION_WAITING: {name: gate.queue.length for name, gate in self.gates.items()},
+        }

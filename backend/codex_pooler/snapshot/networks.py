@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -12,10 +13,17 @@ Network = IPv4Network | IPv6Network
 MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 as IPv6 sockets show it
 
 
+@lru_cache(4096)  # the same few clients come again and again
 def read_address(text: str) -> Address:
     """An address without its zone; IPv4 written as IPv6 becomes IPv4.  Raises ValueError."""
     address = ip_address(text.partition("%")[0])
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+@lru_cache(4096)
+def address_text(text: str) -> str:
+    """An address as it is shown and stored.  Raises ValueError."""
+    return str(read_address(text))
 
 
 def read_network(text: str) -> Network:

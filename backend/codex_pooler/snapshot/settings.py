@@ -129,6 +129,11 @@ class Ingress(Group):
     ] = 200
     decompression_timeout_ms: Annotated[int, whole("Unpacking", "longest time for it", 1, 5 * MINUTE, "ms")] = 10_000
 
+    has_firewall: bool = field(init=False, repr=False, compare=False)  # also with an unreadable list
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "has_firewall", self.firewall_allowlist != NO_NETWORKS)
+
     def conflicts(self) -> Iterator[Refusal]:
         if self.forwarded_proxy_depth and self.forwarded_client_ip_source != "x_forwarded_for":
             yield Refusal("/forwarded_proxy_depth", "Only x_forwarded_for has a depth; use 0.")

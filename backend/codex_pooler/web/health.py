@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from aiohttp import web
 
 from codex_pooler.storage.database import UNAVAILABLE
-from codex_pooler.telemetry.metrics import Metrics
+from codex_pooler.telemetry.metrics import Gauges, Metrics
 from codex_pooler.web.context import CONTEXT
 from codex_pooler.web.errors import not_found
 
 READY_SECONDS = 3.0
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining", asyncio.Event)
 METRICS = web.AppKey("metrics", Metrics)
-GAUGES: web.AppKey[Callable[[], Mapping[str, float]]] = web.AppKey("gauges")
+GAUGES: web.AppKey[Callable[[], Gauges]] = web.AppKey("gauges")
 
 
 async def healthz(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_server import Server
 
 from codex_pooler.protocol.errors import error_body
+from codex_pooler.web.ingress import DOOR
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +23,33 @@ MESSAGES = {
 }
 LINGER_SECONDS = 2.0
 HEADER_BYTES = 64 * 1024
+FIRST_REQUEST_SECONDS = 30.0  # from connecting to the end of the first request's headers
 
 
 class QuietHandler(RequestHandler):
-    """Answers what aiohttp cannot handle with fixed words: its own would quote the offending header."""
+    """Answers what aiohttp cannot handle with fixed words: its own would quote the offending header.
+
+    A connection whose first request is late is closed; a later one is covered by the keep-alive timeout.
+    """
+
+    def __init__(self, manager: Server, *, first_request_seconds: float, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self._first_request_seconds = first_request_seconds
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._deadline = self._loop.call_later(self._first_request_seconds, self._close_if_late)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _close_if_late(self) -> None:
+        self._deadline = None
+        if self._request_count == 0:
+            self.force_close()
 
     def handle_error(
         self,
@@ -53,14 +77,20 @@ class QuietHandler(RequestHandler):
 class QuietServer(Server):
     """Makes QuietHandlers."""
 
+    first_request_seconds: float = FIRST_REQUEST_SECONDS
+
     def __call__(self) -> RequestHandler:
-        return QuietHandler(self, loop=self._loop, **self._kwargs)
+        seconds = self.first_request_seconds
+        return QuietHandler(self, first_request_seconds=seconds, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
     """The application's runner with this product's limits."""
 
-    def __init__(self, app: web.Application, *, drain_seconds: float) -> None:
+    def __init__(
+        self, app: web.Application, *, drain_seconds: float, first_request_seconds: float = FIRST_REQUEST_SECONDS
+    ) -> None:
+        self._first_request_seconds = first_request_seconds
         super().__init__(
             app,
             handle_signals=False,
@@ -76,10 +106,13 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> Server:
         made = await super()._make_server()
-        return QuietServer(
-            made.request_handler,
+        door = self.app.get(DOOR)
+        server = QuietServer(
+            door.before(made.request_handler) if door else made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=asyncio.get_running_loop(),
             **made._kwargs,
         )
+        server.first_request_seconds = self._first_request_seconds
+        return server
