@@ -1,0 +1,149 @@
+"""Keeps every account's model catalogue up to date: at once when it is unknown, then about every six hours."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+
+from codex_pooler.snapshot.loader import SnapshotHolder
+from codex_pooler.snapshot.model import Account, Snapshot
+from codex_pooler.storage import queries_catalog as queries
+from codex_pooler.storage.announce import announce_config
+from codex_pooler.storage.database import UNAVAILABLE, Database, Session
+from codex_pooler.upstream.models import Fetched, FetchFailed, client_session, fetch_models
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0  # between two looks for accounts without a catalogue; no I/O unless there are some
+AGAIN_SECONDS = 60.0  # between two looks into the database for catalogues that have become old
+PERIOD_SECONDS = 6 * 3600.0
+SPREAD = 0.2  # the period of each account deviates by up to so much, so that they do not all come at once
+FIRST_RETRY_SECONDS = 30.0
+LAST_RETRY_SECONDS = 3600.0
+AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The last attempt failed.  Another login is another chance, so it counts for one access token only."""
+
+    access_token: str = field(repr=False)
+    times: int
+    retry_at: float  # unix seconds
+
+
+@dataclass(slots=True)
+class CatalogSync:
+    """One per process; of several, whichever holds the lock does the work."""
+
+    database: Database
+    snapshot: SnapshotHolder
+    origin: str
+    failures: dict[UUID, Failure] = field(default_factory=dict)
+    looked_at: float = 0.0  # unix seconds
+
+    async def run(self) -> None:
+        """Look and fetch until cancelled."""
+        async with client_session() as http:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    await self.look(http, time.time())
+                except UNAVAILABLE as exc:
+                    log.warning("model catalogues were not looked at (%s); trying again shortly", type(exc).__name__)
+
+    async def look(self, http: aiohttp.ClientSession, now: float) -> None:
+        """Fetch what is due, if there can be anything.  Raises what the database raises."""
+        accounts = usable_accounts(self.snapshot.current)
+        unknown = any(account.models is None and self._may_try(account, now) for account in accounts)
+        if not unknown and now - self.looked_at < AGAIN_SECONDS:
+            return
+        async with self.database.session() as session, _alone(session) as alone:
+            if alone:
+                self.looked_at = now
+                await self._fetch_due(session, http, accounts, now)
+
+    async def _fetch_due(
+        self, session: Session, http: aiohttp.ClientSession, accounts: Iterable[Account], now: float
+    ) -> None:
+        known = {row.account_id: row for row in await session.fetch(queries.FETCHED)}
+        due = [each for each in accounts if is_due(each, known.get(each.id), now) and self._may_try(each, now)]
+        changed = False
+        for start in range(0, len(due), AT_ONCE):
+            batch = due[start : start + AT_ONCE]
+            fetched = await asyncio.gather(*(self._fetch(http, each, known.get(each.id), now) for each in batch))
+            for account, found in zip(batch, fetched, strict=True):
+                if found:
+                    changed |= await store(session, account.id, known.get(account.id), found)
+        if changed:
+            await announce_config(session)
+
+    async def _fetch(self, http: aiohttp.ClientSession, account: Account, row: Any, now: float) -> Fetched | None:
+        version = self.snapshot.current.settings.gateway.client_version
+        try:
+            fetched = await fetch_models(http, self.origin, account, version, row.etag if row else None)
+        except FetchFailed as exc:
+            self._failed(account, exc.code, now)
+            return None
+        self.failures.pop(account.id, None)
+        return fetched
+
+    def _may_try(self, account: Account, now: float) -> bool:
+        failure = self.failures.get(account.id)
+        return failure is None or failure.retry_at <= now or failure.access_token != account.access_token
+
+    def _failed(self, account: Account, code: str, now: float) -> None:
+        before = self.failures.get(account.id)
+        times = before.times + 1 if before and before.access_token == account.access_token else 1
+        wait = min(FIRST_RETRY_SECONDS * 2 ** (times - 1), LAST_RETRY_SECONDS) * random.uniform(0.8, 1.2)
+        self.failures[account.id] = Failure(account.access_token, times, now + wait)
+        log.warning("the models of account %s could not be fetched (%s); again in %.0f s", account.id, code, wait)
+
+
+def usable_accounts(snapshot: Snapshot) -> list[Account]:
+    """The accounts of all pools that can sign in to the backend, each once."""
+    now = time.time()
+    accounts = {member.account.id: member.account for pool in snapshot.pools.values() for member in pool.fit}
+    return [each for each in accounts.values() if each.access_expires_at is None or each.access_expires_at > now]
+
+
+def is_due(account: Account, row: Any, now: float) -> bool:
+    """``row`` of queries.FETCHED, None for an account whose catalogue was never fetched."""
+    if row is None:
+        return True
+    own = (account.hash_bits % 1000 / 1000 * 2 - 1) * SPREAD
+    return bool(now - row.fetched_at.timestamp() >= PERIOD_SECONDS * (1 + own))
+
+
+async def store(session: Session, account_id: UUID, row: Any, fetched: Fetched) -> bool:
+    """Write down what came; True when it differs from what was known."""
+    if fetched.entries is not None:
+        digest = hashlib.sha256(fetched.entries).hexdigest()
+        if row is None or row.digest != digest:
+            values = {"slugs": fetched.slugs, "entries": fetched.entries, "digest": digest, "etag": fetched.etag}
+            await session.execute(queries.STORE, account_id=account_id, **values)
+            return True
+    await session.execute(queries.UNCHANGED, account=account_id, tag=fetched.etag)
+    return False
+
+
+@asynccontextmanager
+async def _alone(session: Session) -> AsyncIterator[bool]:
+    """True for the one process that may fetch; the lock ends with the block, or with the connection."""
+    taken = (await session.one(queries.TRY_LOCK)).taken
+    try:
+        yield bool(taken)
+    finally:
+        if taken:
+            with suppress(*UNAVAILABLE):
+                await session.fetch(queries.UNLOCK)

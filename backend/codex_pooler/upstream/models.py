@@ -1,0 +1,108 @@
+"""Asks the backend which models one account may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from codex_pooler.upstream.http_turn import Credential, identity_headers
+
+MODELS_PATH = "/backend-api/codex/models"
+TIMEOUT_SECONDS = 30.0
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_MODELS = 1000
+LONGEST_SLUG = 200
+LONGEST_ETAG = 512
+
+
+class FetchFailed(Exception):
+    """No catalogue came.  ``code`` says why in one word, without anything the backend wrote."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """``entries``: a JSON array of the models as the backend describes them, None when nothing has changed."""
+
+    entries: bytes | None = field(repr=False)
+    slugs: list[str] = field(repr=False)
+    etag: str | None
+
+
+def client_session() -> aiohttp.ClientSession:
+    """What ``fetch_models`` sends through: it keeps no cookies, so that no account meets another's."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+
+
+async def fetch_models(
+    http: aiohttp.ClientSession, origin: str, account: Credential, client_version: str, etag: str | None
+) -> Fetched:
+    """One account's catalogue, as the backend has it for that version of Codex.  Raises FetchFailed."""
+    url = URL(origin.rstrip("/") + MODELS_PATH).with_query(client_version=client_version)
+    headers = dict(identity_headers(account)) | {"accept": "application/json"}
+    headers |= {"if-none-match": etag} if etag else {}
+    try:
+        async with http.get(url, headers=headers, allow_redirects=False) as answer:
+            if answer.status == 304 and etag:
+                return Fetched(None, [], etag)
+            if answer.status != 200:
+                raise FetchFailed(f"status_{answer.status}")
+            tag, models = answer.headers.get("etag", ""), read_models(await _whole(answer))
+            slugs = [entry["slug"] for entry in models]
+            return Fetched(encoded(models), slugs, tag if 0 < len(tag) <= LONGEST_ETAG else None)
+    except TimeoutError:
+        raise FetchFailed("timeout") from None
+    except (aiohttp.ClientError, OSError):
+        raise FetchFailed("unreachable") from None
+    except ValueError:
+        raise FetchFailed("unreadable") from None
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    pieces, size = [], 0
+    async for piece in answer.content.iter_any():
+        size += len(piece)
+        if size > MAX_ANSWER_BYTES:
+            raise ValueError("the catalogue is too large")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def read_models(body: bytes) -> list[dict[str, Any]]:
+    """The entries of ``{"models":[…]}``, ``{"data":[…]}`` or ``[…]``, sorted by slug.  Raises ValueError.
+
+    Entries without a name are left out; a catalogue without any entry is not believed.
+    """
+    document = orjson.loads(body)
+    if isinstance(document, dict):
+        document = document.get("models", document.get("data"))
+    if not isinstance(document, list) or len(document) > MAX_MODELS:
+        raise ValueError("this is no catalogue")
+    named = {entry["slug"]: entry for entry in _named(document)}
+    if not named:
+        raise ValueError("the catalogue is empty")
+    return [named[slug] for slug in sorted(named)]
+
+
+def encoded(models: list[dict[str, Any]]) -> bytes:
+    """The same catalogue always gives the same bytes.  Raises ValueError for what cannot be written again."""
+    try:
+        return orjson.dumps(models, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as exc:
+        raise ValueError(str(exc)) from None
+
+
+def _named(document: list[Any]) -> Iterator[dict[str, Any]]:
+    for entry in document:
+        slug = entry.get("slug", entry.get("id")) if isinstance(entry, dict) else None
+        if isinstance(slug, str) and 0 < len(slug) <= LONGEST_SLUG and slug.isprintable():
+            yield {**entry, "slug": slug}
