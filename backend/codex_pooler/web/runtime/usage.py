@@ -11,17 +11,12 @@ import orjson
 from aiohttp import web
 
 from codex_pooler.gateway.house import moment
-from codex_pooler.keys.limits import Limits
 from codex_pooler.keys.lookup import PREFIX, KeyRefused, authenticate
 from codex_pooler.keys.tally import Consumption
-from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.wire import usage_document
 from codex_pooler.snapshot.model import Account, Key, Snapshot
 from codex_pooler.web.errors import answered, refusal
 from codex_pooler.web.runtime.codex import HOUSE, KEYRING
-
-QUOTAS = web.AppKey("quotas", Quotas)
-KEY_LIMITS = web.AppKey("key_limits", Limits)
 
 PATHS = ("/api/codex/usage", "/wham/usage", "/backend-api/wham/usage")
 CONSUME_PATHS = tuple(
@@ -67,13 +62,13 @@ async def _refuse_consuming(request: web.Request) -> web.StreamResponse:
 
 def _of_key(request: web.Request, key: Key) -> dict[str, Any]:
     """The pool's view, or the key's own limits where the pool hides it or nothing is known yet."""
+    house, now = request.app[HOUSE], moment()
     if key.pool.switches.show_quota_to_keys:
-        now = time.time()
         accounts = (member.account for member in key.pool.fit)
-        view = request.app[QUOTAS].pool_view(accounts, None, now, key=key.pool.id)
+        view = house.known.quotas.pool_view(accounts, None, now.wall, key=key.pool.id)
         if view.observed:
-            return usage_document(view, now)
-    return own_limits(request.app[KEY_LIMITS].usage(key, moment()), time.time())
+            return usage_document(view, now.wall)
+    return own_limits(house.limits.usage(key, now), now.wall)
 
 
 def _of_account(request: web.Request, chatgpt_account_id: str, snapshot: Snapshot) -> web.Response:
@@ -86,7 +81,7 @@ def _of_account(request: web.Request, chatgpt_account_id: str, snapshot: Snapsho
     if account is None:
         raise KeyRefused("invalid_authorization", "this is not the current access token of that ChatGPT account")
     now = time.time()
-    return _json(usage_document(request.app[QUOTAS].pool_view([account], None, now), now))
+    return _json(usage_document(request.app[HOUSE].known.quotas.pool_view([account], None, now), now))
 
 
 def _whose(token: str, accounts: Iterable[Account]) -> Account | None:
