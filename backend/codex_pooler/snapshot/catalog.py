@@ -74,11 +74,15 @@ class Catalog:
     _listings: dict[Hashable, Listing] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def listing(self, allowed: frozenset[str] | None = None, enforced: str | None = None) -> Listing:
-        """For a key that may use these models (None: all), or whose turns all go to one; cheap from the second time."""
+        """For a key that may use these models (None: all), or whose turns all go to one.
+
+        Names are compared without regard to case.  Cheap from the second time.
+        """
         may = frozenset({enforced}) if enforced else allowed
         found = self._listings.get(may)
         if found is None:
-            shown = tuple(model for model in self.models if may is None or model.slug in may)
+            names = None if may is None else {name.casefold() for name in may}
+            shown = tuple(model for model in self.models if names is None or model.slug.casefold() in names)
             found = self._listings[may] = Listing(shown, _etag(shown))
         return found
 
