@@ -27,7 +27,9 @@ from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.token_refresh import keep_logins_fresh
+from codex_pooler.jobs.usage_polling import UsagePolling
 from codex_pooler.operators.bootstrap import is_pending
+from codex_pooler.quota.keeper import QuotaKeeper
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.standing import BLOCKED
 from codex_pooler.routing.bindings import Bindings
@@ -45,11 +47,13 @@ from codex_pooler.storage.spool import Spool
 from codex_pooler.telemetry.metrics import ROWS, Metrics
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
+from codex_pooler.upstream.usage import UsageClient
 from codex_pooler.web import health, spa
 from codex_pooler.web.admin.app import admin_app
 from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import CONTEXT, WebContext
 from codex_pooler.web.runtime import codex
+from codex_pooler.web.runtime.usage import add_usage_routes
 from codex_pooler.web.server import Runner
 
 log = logging.getLogger(__name__)
@@ -160,6 +164,12 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         await writer.replay_orphans()
         stack.push_async_callback(_store_the_rest, writer)
         stack.push_async_callback(house.settle_down)
+        keeper = QuotaKeeper(database, known.quotas)
+        await keeper.load()
+        usage = UsageClient(config.chatgpt_url)
+        stack.push_async_callback(usage.close)
+        polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, refresher.renew)
+        await stack.enter_async_context(_background({"quota-keeper": keeper.run(), "usage-polling": polling.run()}))
         await stack.enter_async_context(_background(_loops(dsn, house, writer, snapshot, refresher)))
         async with database.session() as session:
             token = bootstrap_token(config) if await is_pending(session) else None
@@ -255,6 +265,7 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     for path in codex.PATHS:
         app.router.add_post(path, codex.create_response)
         app.router.add_get(path, codex.refuse_websocket)
+    add_usage_routes(app)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
