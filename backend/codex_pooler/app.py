@@ -28,6 +28,7 @@ from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.token_refresh import keep_logins_fresh
 from codex_pooler.jobs.usage_polling import UsagePolling
+from codex_pooler.keys.loading import keep_loaded
 from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.quota.keeper import QuotaKeeper
 from codex_pooler.quota.quotas import Quotas
@@ -44,7 +45,7 @@ from codex_pooler.storage.listen import listen
 from codex_pooler.storage.queries_snapshot import CHANGED
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.spool import Spool
-from codex_pooler.telemetry.metrics import ROWS, Metrics
+from codex_pooler.telemetry.metrics import ROWS, Gauges, Metrics
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.usage import UsageClient
@@ -52,8 +53,10 @@ from codex_pooler.web import health, spa
 from codex_pooler.web.admin.app import admin_app
 from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import CONTEXT, WebContext
+from codex_pooler.web.ingress import DOOR, Door
 from codex_pooler.web.runtime import codex
 from codex_pooler.web.runtime.usage import add_usage_routes
+from codex_pooler.web.runtime.websocket import respond_over_websocket
 from codex_pooler.web.server import Runner
 
 log = logging.getLogger(__name__)
@@ -96,7 +99,7 @@ class Process:
     writer: LogWriter
     broadcaster: Broadcaster
 
-    def gauges(self) -> Mapping[str, float]:
+    def gauges(self) -> Gauges:
         accounts = {m.account.id for pool in self.house.snapshot.current.pools.values() for m in pool.members}
         return {
             "codex_pooler_turns_in_flight": self.house.known.leases.total(),
@@ -170,7 +173,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.push_async_callback(usage.close)
         polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, refresher.renew)
         await stack.enter_async_context(_background({"quota-keeper": keeper.run(), "usage-polling": polling.run()}))
-        await stack.enter_async_context(_background(_loops(dsn, house, writer, snapshot, refresher)))
+        await stack.enter_async_context(_background(_loops(dsn, database, house, writer, snapshot, refresher)))
         async with database.session() as session:
             token = bootstrap_token(config) if await is_pending(session) else None
         context = WebContext(
@@ -204,7 +207,7 @@ def _refresher(config: Config, logins: Logins, snapshot: SnapshotHolder, broadca
 
 
 def _loops(
-    dsn: str, house: House, writer: LogWriter, snapshot: SnapshotHolder, refresher: Refresher
+    dsn: str, database: Database, house: House, writer: LogWriter, snapshot: SnapshotHolder, refresher: Refresher
 ) -> dict[str, Coroutine[Any, Any, None]]:
     async def changed(payload: str) -> None:
         await snapshot.refresh_quietly()
@@ -213,6 +216,7 @@ def _loops(
         "pulse": house.pulse(),
         "log-writer": writer.run(),
         "partitions": keep_partitions(writer),
+        "key-limits": keep_loaded(house.limits, database, snapshot, writer.at_rest),
         "token-refresh": keep_logins_fresh(refresher),
         "snapshot": snapshot.keep_fresh(),
         "snapshot-listener": listen(dsn, {CHANGED: changed}, snapshot.refresh_quietly),
@@ -259,12 +263,13 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     app[CONTEXT] = running.context
     app[codex.HOUSE] = running.house
     app[codex.KEYRING] = running.context.keyring
+    app[DOOR] = Door(lambda: running.house.snapshot.current.settings.ingress, running.house.metrics)
     app[health.DRAINING] = asyncio.Event()
     app[health.METRICS] = running.house.metrics
     app[health.GAUGES] = running.gauges
     for path in codex.PATHS:
         app.router.add_post(path, codex.create_response)
-        app.router.add_get(path, codex.refuse_websocket)
+        app.router.add_get(path, respond_over_websocket, allow_head=False)
     add_usage_routes(app)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
@@ -274,6 +279,7 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
 
     async def stop_being_ready(app: web.Application) -> None:
         app[health.DRAINING].set()
+        running.house.stop_clients()
 
     app.on_shutdown.append(stop_being_ready)
     return app

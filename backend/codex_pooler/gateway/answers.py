@@ -76,7 +76,8 @@ def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:
         return Failure(ending.head.status, verdict.code, "the backend refused the request", kind, verbatim=ending.body)
     if ending.kind == "failed" and not verdict.move and ending.terminal and ending.terminal.error:
         message = ending.terminal.error.message or "the backend could not complete the response"
-        return Failure(400, verdict.code, message, "invalid_request_error")
+        frame = ending.body if ending.terminal.status is not None else None
+        return Failure(ending.terminal.status or 400, verdict.code, message, "invalid_request_error", verbatim=frame)
     told = "one account was tried" if tried == 1 else f"{tried} accounts were tried"
     if verdict.code in ("server_is_overloaded", "slow_down", "overloaded_error"):
         return Failure(503, "server_is_overloaded", f"the backend is overloaded ({told}); try again shortly")
@@ -88,6 +89,13 @@ def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:
         message = f"no account of this pool can use this model ({told})"
         return Failure(400, "model_not_available", message, "invalid_request_error")
     return Failure(502, "upstream_request_failed", f"the backend did not answer the turn: {verdict.code} ({told})")
+
+
+def lost_anchor() -> Failure:
+    """The turn continues a response whose account or socket is gone.  With exactly this code and status Codex sends
+    its full history again, which may then go anywhere."""
+    message = "Previous response was not found. Retrying the full request."
+    return Failure(400, "previous_response_not_found", message, "invalid_request_error", param="previous_response_id")
 
 
 def describe(excluded: Mapping[str, int]) -> str:

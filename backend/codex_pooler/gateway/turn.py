@@ -35,6 +35,7 @@ class TurnRequest:
     client_ip: str | None = None
     session: str | None = None  # a keyed digest of what the client calls its session, for the log
     way: Way | None = field(default=None, repr=False)  # None: over HTTP
+    owner: UUID | None = None  # the account that serves this session so far
     anchored: UUID | None = None  # continues a response that lives on this account's socket: it cannot move
 
 
@@ -68,6 +69,8 @@ class Ending:
 
     @property
     def status(self) -> int | None:
+        if self.terminal and self.terminal.status is not None:
+            return self.terminal.status
         return self.head.status if self.head else None
 
 
@@ -82,6 +85,11 @@ class Failure:
     retry_after: int | None = None  # seconds
     extra: Mapping[str, Any] = field(default_factory=dict)
     verbatim: bytes | None = field(default=None, repr=False)  # the backend's own body, passed through as it came
+    param: str | None = None  # the member of the request that is at fault
+
+    def members(self) -> dict[str, Any]:
+        """What its error object has beside message, type and code."""
+        return {"param": self.param, **self.extra}
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,3 +97,39 @@ def _explain(exc: msgspec.ValidationError) -> str:
     if param == "model" and "missing" in str(exc):
         return "name the model to use in the member 'model'"
     return f"the member '{param}' has the wrong type" if param else "the body must be a JSON object"
+
+
+class FrameFields(msgspec.Struct):
+    """What a client's websocket message says about itself, beside what every turn says."""
+
+    type: str | None = None
+    model: str | None = None
+    stream_id: str | None = None
+    request_id: str | None = None
+    previous_response_id: str | None = None
+    response_id: str | None = None
+
+
+_frame = msgspec.json.Decoder(FrameFields)
+OF_FRAMES_ONLY = ("type", "generate", "stream_id", "request_id", "previous_response_id")
+
+
+def read_frame(payload: bytes) -> FrameFields:
+    """Raises BadRequest when the message is not a JSON object, or a member of these has the wrong type."""
+    try:
+        return _frame.decode(payload)
+    except msgspec.ValidationError as exc:
+        raise BadRequest(_explain(exc), _param(exc)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("the message is not valid JSON") from None
+
+
+def without(body: bytes, *names: str) -> bytes:
+    """The body without these top-level members; everything else keeps its bytes."""
+    fields = _top_level.decode(body)
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in names})
+
+
+def as_http_body(payload: bytes) -> bytes:
+    """A turn's websocket message as the body of the same turn over HTTP."""
+    return rewritten(without(payload, *OF_FRAMES_ONLY), stream=True)

@@ -57,6 +57,7 @@ class UpstreamSocket(asyncio.Protocol):
         self.head: ResponseHead | None = None
         self.responses: set[str] = set()  # ids a next turn on this socket may continue
         self._pinged_at = 0.0
+        self._retired = False
         self._receiver: FrameReceiver | None = None
         self._reader: MessageReader | None = None
         self._transport: asyncio.Transport | None = None
@@ -92,6 +93,14 @@ class UpstreamSocket(asyncio.Protocol):
         self._receiver = None
         if response_id:
             self.responses.add(response_id)
+        if self._retired:
+            self.close()
+
+    def retire(self) -> None:
+        """Nobody will use it again: close it, after the turn that it may be serving."""
+        self._retired = True
+        if not self.busy:
+            self.close()
 
     def pause(self) -> None:
         if self.usable and self._transport:

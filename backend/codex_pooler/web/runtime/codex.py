@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from codex_pooler.gateway.conductor import run_turn
@@ -14,7 +16,7 @@ from codex_pooler.snapshot.model import Key
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.web.bodies import read_body
-from codex_pooler.web.errors import answered, refusal
+from codex_pooler.web.errors import answered
 from codex_pooler.web.runtime.sinks import JsonSink, SseSink
 
 HOUSE = web.AppKey("house", House)
@@ -24,24 +26,22 @@ ROUTE = "/backend-api/codex/responses"
 PATHS = (ROUTE, "/backend-api/codex/v1/responses")
 
 # A session's turns prefer one account.  The first of these that is present names the session.
-CONTINUITY_HEADERS = ("session-id", "session_id", "x-session-id", "x-session-affinity", "thread-id")
-WINDOW_HEADER = "x-codex-window-id"  # <thread>:<number of compactions>
+CONTINUITY_HEADERS = (
+    "x-codex-window-id",
+    "x-codex-session-id",
+    "session-id",
+    "x-session-id",
+    "x-session-affinity",
+    "session_id",
+    "x-codex-conversation-id",
+    "thread-id",
+)
+WINDOW_HEADER = CONTINUITY_HEADERS[0]  # <thread>:<number of compactions>
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """One model turn, streamed or as one JSON object."""
     return await answered(request, _create_response)
-
-
-async def refuse_websocket(request: web.Request) -> web.StreamResponse:
-    """``GET`` on the same path: 426 makes Codex go on over HTTP at once and silently."""
-    return await answered(request, _refuse_websocket)
-
-
-async def _refuse_websocket(request: web.Request) -> web.StreamResponse:
-    authenticate(request.headers.get("Authorization"), request.app[HOUSE].snapshot.current, request.app[KEYRING])
-    message = "this gateway serves responses over HTTP; set supports_websockets = false, or go on without"
-    return refusal(426, "websocket_not_available", message)
 
 
 async def _create_response(request: web.Request) -> web.StreamResponse:
@@ -72,11 +72,17 @@ async def _create_response(request: web.Request) -> web.StreamResponse:
     return sink.answer(outcome.failure)
 
 
-def session_seed(key: Key, headers: dict[str, str], fields: RoutedFields, turn_id: str) -> str:
+def session_seed(key: Key, headers: Mapping[str, str], fields: RoutedFields, turn_id: str) -> str:
     """What names the turn's session, mixed with its key; a turn without a session stands for itself."""
-    named = next((headers[name] for name in CONTINUITY_HEADERS if headers.get(name)), None)
-    window = headers.get(WINDOW_HEADER, "").rpartition(":")[0]
-    return f"{key.id}:{named or window or fields.prompt_cache_key or turn_id}"
+    return f"{key.id}:{session_name(headers) or fields.prompt_cache_key or turn_id}"
+
+
+def session_name(headers: Mapping[str, str]) -> str:
+    """What the client's headers call its session; empty when they do not."""
+    for name in CONTINUITY_HEADERS:
+        if value := headers.get(name):
+            return value.rpartition(":")[0] or value if name == WINDOW_HEADER else value
+    return ""
 
 
 def client_name(user_agent: str | None) -> str | None:

@@ -127,7 +127,7 @@ class JsonSink(_ClientSink):
         """The backend's stream is complete; the object goes out with ``answer``."""
 
     def fail(self, failure: Failure, response_id: str | None) -> None:
-        self._stream.chunk(error_body(failure.code, failure.message, kind=failure.kind, **failure.extra))
+        self._stream.chunk(error_body(failure.code, failure.message, kind=failure.kind, **failure.members()))
         self._stream.finish()
 
     def abort(self) -> None:
@@ -171,7 +171,7 @@ def failure_response(failure: Failure, turn_id: str) -> web.Response:
     if failure.verbatim is not None:
         kind = "application/json" if failure.verbatim.lstrip()[:1] in (b"{", b"[") else "text/plain"
         return web.Response(status=failure.status, body=failure.verbatim, headers=headers, content_type=kind)
-    body = error_body(failure.code, failure.message, kind=failure.kind, **failure.extra)
+    body = error_body(failure.code, failure.message, kind=failure.kind, **failure.members())
     return web.Response(status=failure.status, body=body, headers=headers, content_type="application/json")
 
 

@@ -1,0 +1,168 @@
+"""A client's websocket after its upgrade: bytes in, whole messages out, frames back; pings, limits and goodbyes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from aiohttp import web
+
+from codex_pooler.protocol import websocket as ws
+from codex_pooler.protocol.websocket import FrameError, Message, MessageReader
+from codex_pooler.upstream.masking import mask
+
+HIGH_WATER = 256 * 1024
+PING_SECONDS = 25.0
+SILENT_SECONDS = 90.0  # three unanswered pings: the client is gone without having said so
+CLOSING_SECONDS = 2.0  # how long a client may take to answer our goodbye
+
+
+class ClientSocket(asyncio.Protocol):
+    """Takes the connection over from aiohttp.  Writes never block and never raise.
+
+    ``received`` gets every text message; ``gone`` is called once, when the connection has ended.
+    """
+
+    def __init__(self, request: web.Request, received: Callable[[Message], None], gone: Callable[[], None]) -> None:
+        assert request.transport is not None
+        self._transport: asyncio.Transport = request.transport
+        self._http = request.protocol
+        self._received, self._gone = received, gone
+        self._reader = MessageReader(masked=True, mask=mask)
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.last_inbound = self._pinged_at = time.monotonic()
+        self._closing = False
+        self.bytes_sent = 0
+
+    def take_over(self, head: bytes) -> None:
+        """Answer the upgrade with ``head`` and read frames from now on."""
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport.write(head)
+        self._transport.set_protocol(self)
+        early, self._http._message_tail = self._http._message_tail, b""  # frames sent before our answer
+        if early:
+            self.data_received(bytes(early))
+
+    @property
+    def open(self) -> bool:
+        return not self._closing and not self._transport.is_closing()
+
+    @property
+    def congested(self) -> bool:
+        return self.open and self._transport.get_write_buffer_size() > HIGH_WATER
+
+    async def drained(self) -> None:
+        await self._writable.wait()
+
+    def write(self, data: bytes) -> None:
+        if self.open:
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def say(self, payload: bytes) -> None:
+        """One text message."""
+        self.write(ws.frame(payload))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye, and hang up when the client has answered or does not answer soon."""
+        if not self.open:
+            return
+        self._transport.write(ws.frame(ws.close_payload(code, reason), ws.CLOSE))
+        self._closing = True
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._hang_up)
+
+    def tick(self, now: float) -> None:
+        """Called about once a second."""
+        if now - self.last_inbound > SILENT_SECONDS:
+            self._transport.abort()
+        elif now - max(self.last_inbound, self._pinged_at) > PING_SECONDS and self.open:
+            self._pinged_at = now
+            self._transport.write(ws.frame(b"", ws.PING))
+
+    # -- asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        self.last_inbound = time.monotonic()
+        try:
+            for message in self._reader.feed(data):
+                self._take(message)
+        except FrameError as exc:
+            self.close(exc.code, exc.reason)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._writable.set()
+        self._gone()
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._http.connection_lost(exc)
+
+    def _take(self, message: Message) -> None:
+        if message.opcode == ws.CLOSE:
+            self._answer_close(message.payload)
+        elif self._closing:
+            return
+        elif message.opcode == ws.PING:
+            self._transport.write(ws.frame(message.payload, ws.PONG))
+        elif message.opcode == ws.BINARY:
+            raise FrameError(ws.UNSUPPORTED, "binary frames are not supported")
+        elif message.opcode == ws.TEXT:
+            if not message.payload.isascii():
+                _check_text(message.payload)
+            self._received(message)
+
+    def _answer_close(self, payload: bytes) -> None:
+        code = ws.read_close(payload)
+        if not self._closing:
+            self._closing = True
+            self._transport.write(ws.frame(ws.close_payload(1000 if code == 1005 else code), ws.CLOSE))
+        self._transport.close()
+
+    def _hang_up(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.abort()
+
+
+def _check_text(payload: bytes) -> None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        raise FrameError(ws.BAD_TEXT, "a text message is not valid UTF-8") from None
+
+
+def is_upgrade(request: web.Request) -> bool:
+    """The request asks for a websocket as RFC 6455 4.2.1 wants it."""
+    headers = request.headers
+    tokens = {token.strip().lower() for token in headers.get("Connection", "").split(",")}
+    return (
+        headers.get("Upgrade", "").lower() == "websocket"
+        and "upgrade" in tokens
+        and headers.get("Sec-WebSocket-Version") == "13"
+        and len(headers.get("Sec-WebSocket-Key", "")) == 24
+        and request.version >= (1, 1)
+    )
+
+
+def upgrade_head(request: web.Request, headers: list[tuple[str, str]]) -> bytes:
+    """The 101 that accepts the upgrade, without any extension or subprotocol."""
+    accept = ws.accept_key(request.headers["Sec-WebSocket-Key"])
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "upgrade: websocket",
+        "connection: Upgrade",
+        f"sec-websocket-accept: {accept}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"

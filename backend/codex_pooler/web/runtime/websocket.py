@@ -1,0 +1,240 @@
+"""Responses over a websocket: every ``response.create`` message is a turn of its own, several may run at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from codex_pooler.gateway import answers
+from codex_pooler.gateway.conductor import run_turn
+from codex_pooler.gateway.house import House, moment
+from codex_pooler.gateway.legs import Legs, SocketWay
+from codex_pooler.gateway.turn import Failure, TurnRequest
+from codex_pooler.keys.lookup import KeyRefused, authenticate
+from codex_pooler.protocol import websocket as ws
+from codex_pooler.protocol.requests import BadRequest, FrameFields, read_fields, read_frame, without
+from codex_pooler.protocol.websocket import Message
+from codex_pooler.snapshot.model import Key
+from codex_pooler.storage.ids import uuid7_text
+from codex_pooler.upstream.masking import client_frame
+from codex_pooler.upstream.websocket import UpstreamSocket
+from codex_pooler.web.errors import answered, refusal
+from codex_pooler.web.runtime.client_socket import ClientSocket, is_upgrade, upgrade_head
+from codex_pooler.web.runtime.codex import HOUSE, KEYRING, ROUTE, client_name, session_name, session_seed
+from codex_pooler.web.runtime.frame_sink import FrameSink, as_frame
+from codex_pooler.web.runtime.stream import Written
+
+log = logging.getLogger(__name__)
+
+MOST_TURNS = 16  # running at once on one socket
+REMEMBERED_IDS = 1024
+TURN_STATE = "x-codex-turn-state"
+STREAM_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}\Z")
+NOT_ACTIVE = "api key is no longer active"
+DRAINING = "this gateway is restarting; connect again"
+
+
+async def respond_over_websocket(request: web.Request) -> web.StreamResponse:
+    """``GET`` with an upgrade on a responses path."""
+    return await answered(request, _respond_over_websocket)
+
+
+async def _respond_over_websocket(request: web.Request) -> web.StreamResponse:
+    house = request.app[HOUSE]
+    session = Session(request, house)
+    if not session.key.pool.switches.websockets:
+        message = "websockets are switched off for this pool; Codex goes on over HTTP by itself"
+        return refusal(426, "websocket_not_available", message)
+    if not is_upgrade(request):
+        return refusal(400, "websocket_upgrade_required", "this route takes POST, or GET with a websocket upgrade")
+    if not _same_origin(request):
+        return refusal(403, "origin_not_allowed", "a page of another site may not open sockets to this gateway")
+    await session.serve()
+    return Written(keep_alive=False)
+
+
+def _same_origin(request: web.Request) -> bool:
+    """Only browsers send an origin; theirs must be ours."""
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+class Session:
+    """One client socket with its turns and its sockets to the backend."""
+
+    def __init__(self, request: web.Request, house: House) -> None:
+        self._request, self._house = request, house
+        self.key = self._authenticate()
+        self._epoch = self.key.epoch
+        self._snapshot = house.snapshot.current
+        self._headers = {name.lower(): value for name, value in request.headers.items()}
+        self._client = client_name(self._headers.get("user-agent"))
+        self._legs = Legs(house.backend, self._headers)
+        self._socket = ClientSocket(request, self._received, self._gone)
+        self._turns: set[asyncio.Task[None]] = set()
+        self._free = asyncio.Event()  # set whenever a turn has ended
+        self._seen: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._stopping = False
+        self._name = session_name(self._headers)
+        self._active_at = time.monotonic()
+
+    async def serve(self) -> None:
+        """Until the connection has ended."""
+        self._legs.adopt(self._house.lingering.take(self.key.id, self._name) if self._name else [])
+        state = self._headers.get(TURN_STATE, "")
+        state = state if state.isascii() and state.isprintable() and 0 < len(state) <= 1024 else uuid7_text()
+        self._house.clients.add(self)
+        self._socket.take_over(upgrade_head(self._request, [(TURN_STATE, state)]))
+        try:
+            await self._socket.closed
+        finally:
+            self._house.clients.discard(self)
+
+    # -- gateway.house.Client
+
+    def tick(self, now: float) -> None:
+        """Called about once a second: a key that was taken away closes its sockets, and so does long idleness."""
+        self._socket.tick(now)
+        self._legs.tick(now)
+        if self._snapshot is not self._house.snapshot.current:
+            self._snapshot = self._house.snapshot.current
+            self._check_key()
+        idle_seconds = self._house.snapshot.current.settings.gateway.websocket_idle_timeout_ms / 1000
+        if not self._turns and now - self._active_at > idle_seconds:
+            self._socket.close(1000, "idle for too long")
+
+    def stop(self) -> None:
+        """The process is going down: no new turns; the running ones may finish."""
+        self._stopping = True
+        if not self._turns:
+            self._socket.close(ws.GOING_AWAY, DRAINING)
+
+    def _check_key(self) -> None:
+        try:
+            self.key = self._authenticate()
+        except KeyRefused:
+            self._socket.close(ws.POLICY, NOT_ACTIVE)
+            return
+        if self.key.epoch != self._epoch:
+            self._socket.close(ws.POLICY, NOT_ACTIVE)
+
+    def _authenticate(self) -> Key:
+        authorization = self._request.headers.get("Authorization")
+        return authenticate(authorization, self._house.snapshot.current, self._request.app[KEYRING])
+
+    # -- messages
+
+    def _received(self, message: Message) -> None:
+        self._active_at = time.monotonic()
+        try:
+            frame = read_frame(message.payload)
+            if frame.type == "response.create" or (frame.type is None and frame.model is not None):
+                self._begin(message, frame)
+            elif frame.type == "response.processed":
+                self._pass_on(message, frame)
+            else:
+                raise BadRequest("send messages of type response.create or response.processed", "type")
+        except BadRequest as exc:
+            self._refuse(Failure(400, "invalid_request", exc.message, "invalid_request_error", param=exc.param))
+
+    def _begin(self, message: Message, frame: FrameFields) -> None:
+        """Start a turn, as far as that can be said at once."""
+        if self._stopping:
+            self._socket.close(ws.GOING_AWAY, DRAINING)
+            return
+        if frame.stream_id is not None and not STREAM_ID.match(frame.stream_id):
+            raise BadRequest("stream_id takes 1 to 256 letters, digits, '_', '.' or '-'", "stream_id")
+        if frame.request_id is not None and frame.request_id in self._seen:
+            told = "a turn with this request_id was already sent on this socket"
+            self._refuse(Failure(409, "duplicate_turn", told, "invalid_request_error"), frame.stream_id)
+            return
+        if len(self._turns) >= MOST_TURNS:
+            told = f"{MOST_TURNS} turns are running on this socket; wait for one to end"
+            self._refuse(Failure(429, "too_many_turns", told, "rate_limit_error", retry_after=1), frame.stream_id)
+            return
+        anchor = None
+        if frame.previous_response_id is not None:
+            anchor = self._legs.holding(frame.previous_response_id)
+            if anchor is None:
+                self._refuse(answers.lost_anchor(), frame.stream_id)
+                return
+        if frame.request_id is not None:
+            self._seen.append(frame.request_id)
+        self._run(self._turn(message, frame, anchor))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="websocket turn")
+        self._turns.add(task)
+        task.add_done_callback(self._turn_ended)
+
+    async def _turn(self, message: Message, frame: FrameFields, anchor: UpstreamSocket | None) -> None:
+        fields = read_fields(message.payload)
+        body, wire = message.payload, message.wire
+        if frame.stream_id is not None or frame.request_id is not None:
+            body, wire = without(body, "stream_id", "request_id"), None
+        while anchor and anchor.busy and anchor.usable:
+            self._free.clear()
+            await self._free.wait()
+        turn_id = uuid7_text()
+        way = SocketWay(self._legs, body, wire, model=fields.model, stream_id=frame.stream_id, anchor=anchor)
+        turn = TurnRequest(
+            id=turn_id,
+            key=self.key,
+            body=body,
+            fields=fields,
+            client_headers=self._headers,
+            seed=session_seed(self.key, self._headers, fields, turn_id),
+            route=ROUTE,
+            transport="websocket",
+            client=self._client,
+            admitted=moment(),
+            route_class="proxy_websocket",
+            way=way,
+            anchored=anchor.account_id if anchor else None,
+            owner=self._legs.account(),
+        )
+        sink = FrameSink(self._socket, frame.stream_id)
+        outcome = await run_turn(turn, sink, self._house)
+        if outcome.failure:
+            sink.fail(outcome.failure, None)
+
+    def _turn_ended(self, task: asyncio.Task[None]) -> None:
+        self._turns.discard(task)
+        self._free.set()
+        self._active_at = time.monotonic()
+        if not task.cancelled() and (exc := task.exception()):
+            if isinstance(exc, BadRequest):
+                self._refuse(Failure(400, "invalid_request", exc.message, "invalid_request_error", param=exc.param))
+            else:
+                log.error("a websocket turn failed: %s", type(exc).__name__, exc_info=exc)
+                self._socket.close(ws.INTERNAL, "websocket response task failed")
+        if self._stopping and not self._turns:
+            self._socket.close(ws.GOING_AWAY, DRAINING)
+
+    def _pass_on(self, message: Message, frame: FrameFields) -> None:
+        """A note to the backend that nothing answers; without its socket it has nowhere to go."""
+        leg = self._legs.holding(frame.response_id or "")
+        if leg is not None:
+            leg.note(message.wire or client_frame(message.payload))
+
+    def _refuse(self, failure: Failure, stream_id: str | None = None) -> None:
+        self._socket.say(as_frame(failure, stream_id))
+
+    def _gone(self) -> None:
+        """The client hung up: running turns are read to their end for the usage; idle sockets wait for its return."""
+        for task in self._turns:
+            task.cancel()
+        kept = self._legs.release()
+        if self._name and not self._stopping:
+            self._house.lingering.park(self.key.id, self._name, kept)
+        else:
+            for leg in kept:
+                leg.close()
