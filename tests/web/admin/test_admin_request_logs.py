@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from codex_pooler.accounting.prices import Cost
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.storage.database import Database
@@ -84,7 +85,13 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
         effort="high",
         service_tier=None,
         request_bytes=512,
+        requested_model="gpt-5.5",
+        session="5e55",
+        client_ip="192.0.2.7",
     )
+    first, second = ({"id": str(uuid4()), "name": name} for name in ("first", "second"))
+    routing: dict[str, Any] = {"strategy": "fill_first", "affinity": "owner", "ranked": [first], "more_left_out": 3}
+    routing["left_out"] = [{**second, "code": "paused"}, {**second, "code": "usage_limited", "until": 1_800_000_000}]
     tried = [
         Tried(account, "first", 0, 20, "failed_over", 429, "usage_limit_reached"),
         Tried(account, "second", 21, 800, "served", 200, None),
@@ -95,11 +102,13 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
         error_code=None,
         duration_ms=821,
         ttft_ms=300,
-        usage=Usage(input=100, cached=40, output=10, reasoning=4),
+        usage=Usage(input=100, cached=40, output=10, reasoning=4, cache_write=7),
         service_tier=None,
         response_bytes=2048,
         attempts=tried,
         excluded={"paused": 2},
+        cost=Cost(1_234_567, "priced"),
+        routing=routing,
     )
     async with database.session() as session:
         await session.run(STORE, {"rows": f"[{final_row(asked, begun_row(asked), ended).decode()}]"})
@@ -108,6 +117,7 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
         "state": "final",
         "input": 100,
         "cached_input": 40,
+        "cache_write": 7,
         "output": 10,
         "reasoning": 4,
         "total": 110,
@@ -117,9 +127,20 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
     assert seen["attempt_log"][0]["error_code"] == "usage_limit_reached"
     assert (seen["api_key"], seen["account"]) == ({"id": None, "name": "ci"}, {"id": None, "name": "second"})
     assert (seen["request_bytes"], seen["response_bytes"]) == (512, 2048)
+    assert (seen["model"], seen["requested_model"]) == ("gpt-5-codex", "gpt-5.5")
+    assert (seen["session"], seen["client_ip"]) == ("5e55", "192.0.2.7")
+    assert seen["cost"] == {"usd": "1.234567", "state": "priced", "pricing_status": "priced"}
+    assert seen["routing"] == routing | {
+        "left_out": [
+            {**second, "code": "paused", "until": None},
+            {**second, "code": "usage_limited", "until": "2027-01-15T08:00:00.000Z"},
+        ]
+    }
     chart = await owner.get(f"/traffic?range=24h&pool_id={pool['id']}")
     assert (sum(chart["requests"]), sum(chart["input_tokens"]), chart["ttft_avg_ms"][-1]) == (1, 100, 300)
-    assert (await owner.get(f"/pools/{pool['id']}"))["usage"]["tokens_hourly"][-1] == 110
+    assert (sum(chart["cost_micros"]), sum(chart["cache_write_tokens"]), sum(chart["unpriced"])) == (1_234_567, 7, 0)
+    usage = (await owner.get(f"/pools/{pool['id']}"))["usage"]
+    assert (usage["tokens_hourly"][-1], usage["cost_usd"], usage["unpriced"]) == (110, "1.234567", 0)
 
 
 async def test_a_turn_without_reported_usage_says_so(owner: Browserless, log_turns: LogTurns) -> None:
@@ -128,6 +149,32 @@ async def test_a_turn_without_reported_usage_says_so(owner: Browserless, log_tur
     (refused,) = await log_turns(1, status="rejected", **nothing)
     assert (await owner.get(f"/request-logs/{lost}"))["usage"]["state"] == "missing"
     assert (await owner.get(f"/request-logs/{refused}"))["usage"] is None
+
+
+@pytest.mark.parametrize(
+    ("micros", "status", "shown"),
+    [
+        (5, "priced", {"usd": "0.000005", "state": "priced"}),
+        (0, "priced", {"usd": "0.000000", "state": "priced"}),
+        (None, "unpriced_missing_model", {"usd": None, "state": "unpriced"}),
+        (None, "usage_unknown", {"usd": None, "state": "unknown"}),
+        (None, None, {"usd": None, "state": "unknown"}),
+    ],
+)
+async def test_scenario_42_a_cost_nobody_knows_is_null_and_not_zero(
+    micros: int | None, status: str | None, shown: dict[str, Any], owner: Browserless, log_turns: LogTurns
+) -> None:
+    await log_turns(1, cost_micros=micros, pricing_status=status)
+    (item,) = (await owner.get("/request-logs"))["items"]
+    assert item["cost"] == shown | {"pricing_status": status}
+    chart = await owner.get("/traffic?range=1h")
+    assert sum(chart["unpriced"]) == (shown["state"] == "unpriced")
+
+
+async def test_a_turn_that_never_reached_a_backend_has_no_cost(owner: Browserless, log_turns: LogTurns) -> None:
+    await log_turns(1, status="rejected")
+    (item,) = (await owner.get("/request-logs"))["items"]
+    assert item["cost"] is None
 
 
 async def test_facets_count_what_the_filters_leave(owner: Browserless, log_turns: LogTurns, pool: Any) -> None:

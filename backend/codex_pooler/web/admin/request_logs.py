@@ -21,6 +21,7 @@ from codex_pooler.web.admin.schemas.requests import (
     RequestLogDetail,
     RequestLogPage,
 )
+from codex_pooler.web.admin.usage import usd
 
 api = Api("request-logs")
 DEFAULT_LIMIT = 50
@@ -84,6 +85,9 @@ async def get_request_log(call: Call) -> Any:
         **_log_view(row),
         "attempt_log": [_attempt_view(number, entry) for number, entry in enumerate(row.attempt_log, 1)],
         "excluded": [{"reason": reason, "accounts": accounts} for reason, accounts in sorted(row.excluded.items())],
+        "routing": _routing_view(row.routing),
+        "session": row.session,
+        "client_ip": row.client_ip,
         "request_bytes": row.request_bytes,
         "response_bytes": row.response_bytes,
     }
@@ -102,7 +106,7 @@ def _log_view(row: Any) -> dict[str, Any]:
     for name, identity, label in REFERENCES:
         plain[name] = past_ref(plain.pop(identity), plain.pop(label))
     plain["usage"] = _usage_view(row)
-    plain["cost_usd"] = None
+    plain["cost"] = _cost_view(row)
     return plain
 
 
@@ -113,11 +117,39 @@ def _usage_view(row: Any) -> dict[str, Any] | None:
     spent = {
         "input": row.input_tokens or 0,
         "cached_input": row.cached_tokens or 0,
+        "cache_write": row.cache_write_tokens or 0,
         "output": row.output_tokens or 0,
         "reasoning": row.reasoning_tokens or 0,
     }
     state = "missing" if row.input_tokens is None else "final"
     return {"state": state, **spent, "total": spent["input"] + spent["output"]}
+
+
+def _cost_view(row: Any) -> dict[str, Any] | None:
+    """Null for a turn that never reached a backend, as for its usage."""
+    if row.status == "rejected":
+        return None
+    status = row.pricing_status or ""
+    state = "priced" if row.cost_micros is not None else "unpriced" if status.startswith("unpriced") else "unknown"
+    return {"usd": usd(row.cost_micros), "state": state, "pricing_status": row.pricing_status}
+
+
+def _routing_view(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What routing/explain.py wrote into the row; null where nothing was decided."""
+    if told is None:
+        return None
+    left_out = [{**out, "until": _moment(out.get("until"))} for out in told.get("left_out", ())]
+    return {
+        "strategy": told.get("strategy", ""),
+        "affinity": told.get("affinity", "none"),
+        "ranked": told.get("ranked", ()),
+        "left_out": left_out,
+        "more_left_out": told.get("more_left_out", 0),
+    }
+
+
+def _moment(unix: float | None) -> datetime | None:
+    return None if unix is None else datetime.fromtimestamp(unix, UTC)
 
 
 def _attempt_view(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:

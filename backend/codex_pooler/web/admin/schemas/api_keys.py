@@ -27,12 +27,14 @@ class KeyModels(Shape):
 
 
 class KeyUsage(Shape):
-    """The last 24 hours of a key."""
+    """The last 24 hours of a key; the cost lacks the ``unpriced`` turns."""
 
     window = text(among=("24h",))
     requests = count()
     failed = count()
     tokens = count()
+    cost_usd = text()
+    unpriced = count()
     tokens_hourly = list_of(fields.Integer())
 
 

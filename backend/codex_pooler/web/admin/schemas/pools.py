@@ -46,7 +46,7 @@ class PoolHealth(Shape):
 
 
 class PoolUsage(Shape):
-    """The last 24 hours; ``success_rate`` is a percentage of finished turns."""
+    """The last 24 hours; ``success_rate`` is a percentage of finished turns, ``unpriced`` turns are not in the cost."""
 
     window = text(among=("24h",))
     requests = count()
@@ -54,7 +54,8 @@ class PoolUsage(Shape):
     success_rate = out(fields.Float, null=True)
     tokens = count()
     cached_tokens = count()
-    cost_usd = text(null=True)
+    cost_usd = text()
+    unpriced = count()
     tokens_hourly = list_of(fields.Integer())
 
 

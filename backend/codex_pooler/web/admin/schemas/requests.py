@@ -12,6 +12,7 @@ from codex_pooler.web.admin.schemas.common import (
     Line,
     PageInfo,
     PastRef,
+    Ref,
     Shape,
     count,
     list_of,
@@ -50,18 +51,30 @@ class RequestListQuery(RequestFilter):
 
 
 class TokenUsage(Shape):
-    """Tokens of a turn; ``input`` includes ``cached_input``, ``output`` includes ``reasoning``."""
+    """Tokens of a turn; ``input`` includes ``cached_input`` and ``cache_write``, ``output`` includes ``reasoning``."""
 
     state = text(among=("final", "missing"))
     input = count()
     cached_input = count()
+    cache_write = count()
     output = count()
     reasoning = count()
     total = count()
 
 
+class TurnCost(Shape):
+    """What a turn costs at list prices.
+
+    ``usd`` is a decimal with six places, null unless ``state`` is ``priced``; ``pricing_status`` says why.
+    """
+
+    usd = text(null=True)
+    state = text(among=("priced", "unpriced", "unknown"))
+    pricing_status = text(null=True)
+
+
 class RequestLog(Shape):
-    """One turn: metadata only."""
+    """One turn: metadata only.  ``requested_model`` is null unless the key's policy replaced it by ``model``."""
 
     id = out(fields.UUID)
     admitted_at = out(Instant)
@@ -70,6 +83,7 @@ class RequestLog(Shape):
     http_status = count(null=True)
     error_code = text(null=True)
     model = text(null=True)
+    requested_model = text(null=True)
     effort = text(null=True)
     service_tier = text(null=True)
     route = text()
@@ -82,7 +96,7 @@ class RequestLog(Shape):
     ttft_ms = count(null=True)
     duration_ms = count()
     usage = nested(TokenUsage, null=True)
-    cost_usd = text(null=True)
+    cost = nested(TurnCost, null=True)
 
 
 class Attempt(Shape):
@@ -105,11 +119,34 @@ class Exclusion(Shape):
     accounts = count()
 
 
+class LeftOutAccount(Ref):
+    """An account that could not serve the turn, the first reason, and when that reason ends, where known."""
+
+    code = text()
+    until = out(Instant, null=True)
+
+
+class Routing(Shape):
+    """How the account was chosen: those that could serve in the order they would be tried, and those that could not.
+
+    ``affinity`` tells what the session's own account had to do with it; ``more_left_out`` counts those not listed.
+    """
+
+    strategy = text()
+    affinity = text()
+    ranked = list_of(Ref)
+    left_out = list_of(LeftOutAccount)
+    more_left_out = count()
+
+
 class RequestLogDetail(RequestLog):
-    """One turn with its attempts."""
+    """One turn with its attempts.  ``session`` is a digest that tells sessions apart and names none."""
 
     attempt_log = list_of(Attempt)
     excluded = list_of(Exclusion)
+    routing = nested(Routing, null=True)
+    session = text(null=True)
+    client_ip = text(null=True)
     request_bytes = count()
     response_bytes = count()
 
@@ -165,7 +202,10 @@ class TrafficQuery(Shape):
 
 
 class Traffic(Shape):
-    """Traffic per step of time, in columns."""
+    """Traffic per step of time, in columns.
+
+    Costs are in millionths of a US dollar; ``unpriced`` counts the turns whose tokens have no known price.
+    """
 
     range = text(among=RANGES)
     step_seconds = count()
@@ -175,6 +215,9 @@ class Traffic(Shape):
     errors = list_of(fields.Integer())
     input_tokens = list_of(fields.Integer())
     cached_tokens = list_of(fields.Integer())
+    cache_write_tokens = list_of(fields.Integer())
     output_tokens = list_of(fields.Integer())
     reasoning_tokens = list_of(fields.Integer())
+    cost_micros = list_of(fields.Integer())
+    unpriced = list_of(fields.Integer())
     ttft_avg_ms = list_of(fields.Integer(allow_none=True))

@@ -72,12 +72,14 @@ class QuotaWindow(Shape):
 
 
 class UpstreamUsage(Shape):
-    """The last 24 hours of an account."""
+    """The last 24 hours of an account; the cost lacks the ``unpriced`` turns."""
 
     window = text(among=("24h",))
     requests = count()
     failed = count()
     tokens = count()
+    cost_usd = text()
+    unpriced = count()
     last_used_at = out(Instant, null=True)
     tokens_hourly = list_of(fields.Integer())
 
