@@ -89,8 +89,8 @@ export function ImportDialog({ again, onClose }: ImportDialogProps) {
               )}
             </div>
             <p className="text-xs text-ink-3">
-              Codex Pooler does not renew sign-ins yet: import the file again before the expiry that the
-              account shows.
+              Codex Pooler renews this sign-in from now on, and only it may: if Codex goes on with the same
+              file, both lose it. For your own Codex, run codex login again.
             </p>
           </div>
         </DialogBody>

@@ -1,9 +1,19 @@
 import { useNavigate } from '@tanstack/react-router';
-import { EllipsisVertical, FileUp, Layers, Pause, Pencil, Play, ScrollText, Trash2 } from 'lucide-react';
+import {
+  EllipsisVertical,
+  FileUp,
+  Layers,
+  Pause,
+  Pencil,
+  Play,
+  RefreshCw,
+  ScrollText,
+  Trash2,
+} from 'lucide-react';
 import type { Upstream } from '@/api';
 import { IconButton } from '@/ui/button';
 import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
-import { useSetPaused } from './queries';
+import { useRenewLogin, useSetPaused } from './queries';
 import { actionOf } from './status';
 
 export type AccountAction = 'rename' | 'delete' | 'assign' | 'import';
@@ -18,6 +28,7 @@ interface UpstreamMenuProps {
 export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
   const navigate = useNavigate();
   const setPaused = useSetPaused();
+  const renew = useRenewLogin();
   const paused = upstream.status === 'paused';
   const toggle = actionOf(upstream, paused ? 'reactivate' : 'pause');
   const item = (action: string) => {
@@ -44,6 +55,9 @@ export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
       </MenuItem>
       <MenuItem icon={<Pencil />} onClick={() => onAction('rename')} {...item('rename')}>
         Rename…
+      </MenuItem>
+      <MenuItem icon={<RefreshCw />} onClick={() => renew.mutate(upstream)} {...item('refresh')}>
+        Renew sign-in
       </MenuItem>
       <MenuItem icon={<FileUp />} onClick={() => onAction('import')} {...item('rename')}>
         Sign in again…
