@@ -28,6 +28,8 @@ async def transcribe(world: World, account: Account, request: web.Request, arriv
     with part.file as audio:
         raw = audio.read()
     note_body(world, arrival, raw)
+    if world.settings.keep_bodies:
+        arrival.body = {name: part.filename if isinstance(part, web.FileField) else part for name, part in form.items()}
     return web.json_response({"text": word_run(6, hashlib.sha256(raw).digest()[0])})
 
 
