@@ -25,6 +25,7 @@ from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewed
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
+from codex_pooler.jobs.catalog_sync import CatalogSync
 from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.token_refresh import keep_logins_fresh
 from codex_pooler.jobs.usage_polling import UsagePolling
@@ -54,7 +55,8 @@ from codex_pooler.web.admin.app import admin_app
 from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import CONTEXT, WebContext
 from codex_pooler.web.ingress import DOOR, Door
-from codex_pooler.web.runtime import codex
+from codex_pooler.web.runtime import codex, compact, models
+from codex_pooler.web.runtime.probes import probe_responses
 from codex_pooler.web.runtime.usage import add_usage_routes
 from codex_pooler.web.runtime.websocket import respond_over_websocket
 from codex_pooler.web.server import Runner
@@ -173,6 +175,8 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.push_async_callback(usage.close)
         polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, refresher.renew)
         await stack.enter_async_context(_background({"quota-keeper": keeper.run(), "usage-polling": polling.run()}))
+        catalogs = CatalogSync(database, snapshot, config.chatgpt_url)
+        await stack.enter_async_context(_background({"model-catalogues": catalogs.run()}))
         await stack.enter_async_context(_background(_loops(dsn, database, house, writer, snapshot, refresher)))
         async with database.session() as session:
             token = bootstrap_token(config) if await is_pending(session) else None
@@ -270,6 +274,11 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     for path in codex.PATHS:
         app.router.add_post(path, codex.create_response)
         app.router.add_get(path, respond_over_websocket, allow_head=False)
+        app.router.add_head(path, probe_responses)
+    for path in compact.PATHS:
+        app.router.add_post(path, compact.compact)
+    for path in models.PATHS:
+        app.router.add_get(path, models.list_models)
     add_usage_routes(app)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)

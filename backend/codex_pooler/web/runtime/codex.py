@@ -11,7 +11,9 @@ from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.keys.lookup import authenticate
 from codex_pooler.keys.policy import check_model
+from codex_pooler.protocol.compaction import is_compaction
 from codex_pooler.protocol.requests import BadRequest, RoutedFields, read_fields, rewritten
+from codex_pooler.routing.candidates import Moment
 from codex_pooler.snapshot.model import Key
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.storage.keyring import Keyring
@@ -49,27 +51,43 @@ async def _create_response(request: web.Request) -> web.StreamResponse:
     key = authenticate(request.headers.get("Authorization"), house.snapshot.current, request.app[KEYRING])
     admitted = moment()
     body = await read_body(request)
+    turn = turn_of(request, key, body, admitted, compaction=is_compaction(body))
+    sink = SseSink(request, turn.id) if turn.fields.stream else JsonSink(request, turn.id)
+    outcome = await run_turn(turn, sink, house)
+    return sink.answer(outcome.failure)
+
+
+def turn_of(
+    request: web.Request,
+    key: Key,
+    body: bytes,
+    admitted: Moment,
+    *,
+    route: str = ROUTE,
+    compaction: bool = False,
+    conversation: str = "",
+) -> TurnRequest:
+    """The turn that this body asks for.  Raises BadRequest, PolicyRefused.
+
+    ``conversation`` names it to routing when neither headers nor a cache key do.
+    """
     fields = read_fields(body)
     check_model(key, fields.model)
-    if fields.stream is False or fields.stream is None:
-        body = _as_stream(body)
     turn_id = uuid7_text()
-    sink = SseSink(request, turn_id) if fields.stream else JsonSink(request, turn_id)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    turn = TurnRequest(
+    return TurnRequest(
         id=turn_id,
         key=key,
-        body=body,
+        body=body if fields.stream else _as_stream(body),
         fields=fields,
         client_headers=headers,
-        seed=session_seed(key, headers, fields, turn_id),
-        route=ROUTE,
+        seed=session_seed(key, headers, fields, conversation or turn_id),
+        route=route,
         transport="http_sse" if fields.stream else "http_json",
         client=client_name(headers.get("user-agent")),
         admitted=admitted,
+        route_class="proxy_compact" if compaction else "proxy_stream" if fields.stream else "proxy_http",
     )
-    outcome = await run_turn(turn, sink, house)
-    return sink.answer(outcome.failure)
 
 
 def session_seed(key: Key, headers: Mapping[str, str], fields: RoutedFields, turn_id: str) -> str:

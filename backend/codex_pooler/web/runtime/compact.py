@@ -1,0 +1,55 @@
+"""Compaction as older versions of Codex ask for it: a request of its own, answered with one JSON object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aiohttp import web
+
+from codex_pooler.gateway.conductor import run_turn
+from codex_pooler.gateway.house import moment
+from codex_pooler.gateway.turn import Failure
+from codex_pooler.keys.lookup import authenticate
+from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest
+from codex_pooler.web.bodies import read_body
+from codex_pooler.web.errors import answered
+from codex_pooler.web.runtime.codex import HOUSE, KEYRING, turn_of
+from codex_pooler.web.runtime.sinks import JsonSink
+
+ROUTE = "/backend-api/codex/responses/compact"
+PATHS = (ROUTE, "/backend-api/codex/v1/responses/compact")
+
+NOTHING = Failure(502, "invalid_compaction_response", "the backend answered without a compaction; try again")
+
+
+async def compact(request: web.Request) -> web.StreamResponse:
+    """``{model, input, instructions, …}`` in, ``{"output":[<the compaction>]}`` out.
+
+    The backend no longer has this route: it is asked for a turn that ends with the trigger.
+    """
+    return await answered(request, _compact)
+
+
+async def _compact(request: web.Request) -> web.StreamResponse:
+    house = request.app[HOUSE]
+    key = authenticate(request.headers.get("Authorization"), house.snapshot.current, request.app[KEYRING])
+    admitted = moment()
+    body = as_turn(await read_body(request))
+    conversation = conversation_digest(body) or ""
+    turn = turn_of(request, key, body, admitted, route=ROUTE, compaction=True, conversation=conversation)
+    turn = replace(turn, transport="http_json")  # the client gets one object, though its turn is streamed
+    sink = CompactSink(request, turn.id)
+    outcome = await run_turn(turn, sink, house)
+    return sink.answer(outcome.failure)
+
+
+class CompactSink(JsonSink):
+    """Collects the turn's events into the answer to an old request."""
+
+    def answer(self, failure: Failure | None) -> web.Response:
+        """The handler's response once the turn is over."""
+        came_without = self._response is not None and not self._failed and self._body() is None
+        return super().answer(failure or (NOTHING if came_without else None))
+
+    def _body(self) -> bytes | None:
+        return None if self._response is None else compacted(self._items, self._response)
