@@ -73,6 +73,7 @@ export function createRequest(
     http_status,
     error_code: errors ? random.pick(errors) : null,
     model: random.pick(MODELS),
+    requested_model: null,
     effort: random.pick(EFFORTS),
     service_tier: random.chance(0.1) ? 'priority' : null,
     route: codex ? '/backend-api/codex/responses' : '/v1/responses',
@@ -89,7 +90,7 @@ export function createRequest(
     ttft_ms: usage ? ttft : null,
     duration_ms: duration,
     usage,
-    cost_usd: usage ? costOf(usage) : null,
+    cost: status === 'rejected' ? null : costOf(usage),
   };
 }
 
@@ -98,11 +99,14 @@ function createUsage(random: Random): NonNullable<RequestLog['usage']> {
   const output = random.int(80, 4_000);
   const cached_input = Math.round(input * (random.chance(0.8) ? 0.6 + random.next() * 0.38 : 0));
   const reasoning = Math.round(output * random.next() * 0.7);
-  return { state: 'final', input, cached_input, output, reasoning, total: input + output };
+  return { state: 'final', input, cached_input, cache_write: 0, output, reasoning, total: input + output };
 }
 
-function costOf({ input, cached_input, output }: NonNullable<RequestLog['usage']>): string {
-  return ((input - cached_input) * 0.000005 + cached_input * 0.0000005 + output * 0.00003).toFixed(6);
+function costOf(usage: RequestLog['usage']): NonNullable<RequestLog['cost']> {
+  if (usage === null) return { usd: null, state: 'unknown', pricing_status: 'usage_unknown' };
+  const { input, cached_input, output } = usage;
+  const usd = (input - cached_input) * 0.000005 + cached_input * 0.0000005 + output * 0.00003;
+  return { usd: usd.toFixed(6), state: 'priced', pricing_status: 'priced' };
 }
 
 const FAILURES = [
@@ -146,8 +150,26 @@ export function createDetail(request: RequestLog, upstreams: readonly Upstream[]
       };
     }),
     excluded: countReasons(spare),
+    routing: createRouting(request, spare),
+    session: `${request.id.slice(0, 8)}${request.id.slice(9, 13)}`,
+    client_ip: `192.0.2.${random.int(1, 254)}`,
     request_bytes: random.int(4_000, 900_000),
     response_bytes: request.status === 'rejected' ? 240 : random.int(9_000, 300_000),
+  };
+}
+
+function createRouting(request: RequestLog, spare: readonly Upstream[]): RequestLogDetail['routing'] {
+  const usable = spare.filter(({ readiness }) => readiness.state === 'ready').slice(0, 3);
+  const others = spare.filter(({ readiness }) => readiness.state !== 'ready');
+  return {
+    strategy: 'capacity_weighted',
+    affinity: 'none',
+    ranked: [
+      ...(request.account?.id ? [{ ...request.account, id: request.account.id }] : []),
+      ...usable.map(refOf),
+    ],
+    left_out: others.map((upstream) => ({ ...refOf(upstream), code: upstream.readiness.state, until: null })),
+    more_left_out: 0,
   };
 }
 
@@ -191,8 +213,11 @@ export function createTraffic(
     errors: [],
     input_tokens: [],
     cached_tokens: [],
+    cache_write_tokens: [],
     output_tokens: [],
     reasoning_tokens: [],
+    cost_micros: [],
+    unpriced: [],
     ttft_avg_ms: [],
   };
   for (let at = end - span + step; at <= end; at += step) {
@@ -208,8 +233,11 @@ export function createTraffic(
     traffic.errors.push(Math.round(requests * (random.chance(0.06) ? 0.2 : 0.012)));
     traffic.input_tokens.push(input);
     traffic.cached_tokens.push(Math.round(input * (0.72 + 0.16 * random.next())));
+    traffic.cache_write_tokens.push(0);
     traffic.output_tokens.push(output);
     traffic.reasoning_tokens.push(Math.round(output * 0.45));
+    traffic.cost_micros.push(Math.round(total * 2.4));
+    traffic.unpriced.push(0);
     traffic.ttft_avg_ms.push(requests === 0 ? null : Math.round(700 + 500 * daily + random.int(0, 200)));
   }
   return traffic;

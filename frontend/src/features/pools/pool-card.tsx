@@ -79,7 +79,7 @@ export function PoolCard({ pool, selected, mayWrite, onSelect, onOpen, onNewKey,
         </Fact>
         <Fact label="Requests">{formatCompact(usage.requests)}</Fact>
         <Fact label="Cached input">{cachedShare(usage)}</Fact>
-        <Fact label="Cost">{usage.cost_usd === null ? UNKNOWN : formatUsd(Number(usage.cost_usd))}</Fact>
+        <Fact label="Cost">{costLabel(usage)}</Fact>
       </dl>
       <footer className="mt-auto flex items-center gap-1 border-t border-line py-1 pr-1 pl-4 text-xs text-ink-3">
         <span className="tnum mr-auto">{plural(counts.active_api_keys, 'active key')}</span>
@@ -90,6 +90,13 @@ export function PoolCard({ pool, selected, mayWrite, onSelect, onOpen, onNewKey,
       </footer>
     </Panel>
   );
+}
+
+/** A cost that lacks some turns is a lower bound, and says so. */
+function costLabel({ cost_usd, unpriced }: Pool['usage']): string {
+  const cost = Number(cost_usd);
+  if (unpriced === 0) return formatUsd(cost);
+  return cost === 0 ? UNKNOWN : `${formatUsd(cost)}+`;
 }
 
 function cachedShare({ tokens, cached_tokens }: Pool['usage']): string {
