@@ -11,7 +11,7 @@ READS = ("pools:read", "upstreams:read", "keys:read", "requests:read", "stats:re
 POOL_WORK = ("upstreams:write", "keys:write")
 
 CAPABILITIES: dict[str, frozenset[str]] = {
-    "instance_owner": frozenset((*READS, *POOL_WORK, "pools:write")),
+    "instance_owner": frozenset((*READS, *POOL_WORK, "pools:write", "settings:read", "settings:write")),
     "instance_admin": frozenset((*READS, *POOL_WORK)),
     "instance_viewer": frozenset(READS),
 }

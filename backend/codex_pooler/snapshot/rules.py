@@ -130,6 +130,19 @@ def deviations(value: Any, default: Any) -> dict[str, Any]:
     return differing
 
 
+def merged(stored: object, patch: object) -> Any:
+    """``stored`` after a JSON merge patch (RFC 7396): null takes away, objects are merged, all else is replaced."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(stored) if isinstance(stored, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
 def _integer(rule: Rule, raw: object) -> int:
     if not isinstance(raw, int) or isinstance(raw, bool) or not _within(rule, raw):
         raise ValueError(f"Use a whole number from {rule.low} to {rule.high}.")

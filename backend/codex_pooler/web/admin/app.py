@@ -16,6 +16,7 @@ from psycopg2 import errors as pg
 from codex_pooler.accounts.auth_json import AuthJsonError
 from codex_pooler.accounts.importing import IdentityConflict
 from codex_pooler.accounts.states import AccountActionRefused
+from codex_pooler.keys.editing import KeyEditRefused
 from codex_pooler.keys.lifecycle import KeyActionRefused
 from codex_pooler.operators.bootstrap import AlreadyBootstrapped
 from codex_pooler.operators.passwords import WeakPassword
@@ -31,6 +32,7 @@ from codex_pooler.web.admin import (
     pools,
     request_logs,
     session,
+    settings,
     traffic,
     upstreams,
 )
@@ -42,7 +44,7 @@ from codex_pooler.web.admin.problems import Problem, not_found, problem_response
 from codex_pooler.web.context import CONTEXT, WebContext
 
 log = logging.getLogger(__name__)
-PAGES = (session, bootstrap, meta, pools, upstreams, api_keys, request_logs, traffic, client_configs, events)
+PAGES = (session, bootstrap, meta, pools, upstreams, api_keys, request_logs, traffic, client_configs, events, settings)
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for page in PAGES for endpoint in page.api.endpoints)
 CLOSE = {"Connection": "close"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -130,6 +132,7 @@ TRANSLATIONS: tuple[tuple[Any, Callable[[Any], Problem]], ...] = (
     (AuthJsonError, lambda e: Problem(422, e.code, e.message, errors=[("/auth_json", e.code, e.message)])),
     (IdentityConflict, lambda e: Problem(409, "identity_conflict", str(e))),
     ((AccountActionRefused, KeyActionRefused), lambda e: Problem(409, "invalid_state_transition", str(e))),
+    (KeyEditRefused, lambda e: refused_field(e.pointer, e.code, e.message)),
     (
         AlreadyBootstrapped,
         lambda e: Problem(409, "bootstrap_already_completed", "This instance has an owner. Sign in."),

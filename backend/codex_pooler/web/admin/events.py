@@ -24,7 +24,13 @@ from codex_pooler.web.admin.schemas.common import instant_text
 
 api = Api("events")
 COUNTER_SECONDS = 1.0
-NEEDED = {"pools": "pools:read", "upstreams": "upstreams:read", "keys": "keys:read", "requests": "requests:read"}
+NEEDED = {
+    "pools": "pools:read",
+    "upstreams": "upstreams:read",
+    "keys": "keys:read",
+    "requests": "requests:read",
+    "settings": "settings:read",
+}
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
