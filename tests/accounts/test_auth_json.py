@@ -119,3 +119,17 @@ def test_any_object_is_either_read_or_refused(document: dict[str, Any]) -> None:
     with pytest.raises(AuthJsonError):
         parse_auth_json(document, NOW)
     assert document == before
+
+
+def test_scenario_31_every_code_of_an_import_has_a_fixture() -> None:
+    elsewhere = {"invalid_auth_json", "too_large", "expired_token", "missing_account_identifier"}
+    assert {code for code, _ in CHANGES} | elsewhere == set(MESSAGES)
+
+
+@pytest.mark.parametrize("seconds", [3_600, 86_400])
+def test_scenario_31_an_expired_access_token_is_refused_even_with_a_refresh_token(
+    make_auth_json: MakeAuthJson, seconds: int
+) -> None:
+    document = make_auth_json(lifetime=-seconds)
+    assert document["tokens"]["refresh_token"]
+    assert code_of(document) == "expired_token"

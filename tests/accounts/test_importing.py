@@ -111,3 +111,25 @@ async def test_importing_the_same_file_at_once_makes_one_account(
     assert sum(imported.created for imported in done) == 1
     async with database.session() as session:
         assert len(await session.fetch(sa.select(pool_accounts))) == 1
+
+
+async def test_scenario_32_a_new_login_keeps_label_and_priority_and_forgets_old_trouble(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    first = await import_file(database, keyring, pool_id, make_auth_json())
+    async with database.session() as session:
+        trouble = {"refresh_failures": 3, "refresh_error": "token_revoked", "refresh_refused": True}
+        await session.execute(sa.update(accounts).values(label="Mine", state="reauth_required", **trouble))
+        await session.execute(sa.update(pool_accounts).values(priority=7, weight=2.0))
+    document = make_auth_json(lifetime=7200)
+    again = await import_file(database, keyring, pool_id, document)
+    async with database.session() as session:
+        (account,) = await session.fetch(sa.select(accounts))
+        (member,) = await session.fetch(sa.select(pool_accounts))
+        secrets = await session.fetch(sa.select(account_secrets).where(account_secrets.c.kind == "access"))
+    assert again.account_id == first.account_id
+    assert (account.label, member.priority, member.weight) == ("Mine", 7, 2.0)
+    assert (account.credential_epoch, account.state) == (2, "active")
+    assert (account.refresh_failures, account.refresh_error, account.refresh_refused) == (0, None, False)
+    opened = keyring.upstream.open(secrets[0].sealed, f"account_secrets:{account.id}:access").decode()
+    assert opened == document["tokens"]["access_token"]

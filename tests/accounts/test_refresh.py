@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import psycopg2
 import pytest
 
 from codex_pooler.accounts.refresh import Refresher
@@ -300,13 +302,44 @@ async def test_a_fresh_token_that_is_refused_for_good_ends_the_login(scene: Scen
     assert (row.state, row.refresh_refused, row.refresh_error) == ("active", False, None)
 
 
-async def test_without_the_database_nothing_is_spent(scene: Scene) -> None:
-    await scene.database.close()
-    pool = scene.database.pool
-    assert pool.closed
+def shut_database(postgres: str, dsn: str, *, shut: bool) -> None:
+    """Throw everybody out of this test's database and let nobody in, or let them in again."""
+    name = dsn.partition("?")[0].rpartition("/")[2]
+    with closing(psycopg2.connect(postgres)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {not shut}")
+            if shut:
+                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+async def test_without_the_database_nothing_is_spent(scene: Scene, postgres: str, dsn: str) -> None:
+    shut_database(postgres, dsn, shut=True)
     renewal = await scene.refresher.renew(scene.account_id, scene.token)
-    assert renewal.outcome == "failed"
+    assert (renewal.outcome, renewal.code) == ("failed", "database_unavailable")
     assert scene.exchanges == 0
+    shut_database(postgres, dsn, shut=False)
+    assert (await scene.refresher.renew(scene.account_id, scene.token)).outcome == "renewed"
+
+
+async def test_scenario_36_the_database_may_die_between_question_and_answer(
+    scene: Scene, postgres: str, dsn: str
+) -> None:
+    sign_in = HeldSignIn(scene.backend)
+    refresher = refresher_for(scene, sign_in)
+    flight = asyncio.create_task(refresher.renew(scene.account_id, scene.token))
+    await sign_in.spent.wait()
+    shut_database(postgres, dsn, shut=True)
+    sign_in.go_on.set()
+    renewal = await flight
+    assert renewal.outcome == "renewed"
+    late = await refresher.renew(scene.account_id, scene.token)
+    assert (late.outcome, late.token) == ("already_newer", renewal.token)
+    assert (await refresher.renew(scene.account_id, renewal.token or "")).code == "database_unavailable"
+    shut_database(postgres, dsn, shut=False)
+    await refresher.store_kept()
+    assert (await scene.stored())["access"] == renewal.token
+    assert scene.exchanges == 1
 
 
 async def test_a_deleted_account_is_not_renewed(scene: Scene) -> None:
