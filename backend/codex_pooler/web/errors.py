@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from codex_pooler.gateway.admission import Overloaded
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol.errors import error_body
@@ -16,10 +17,15 @@ from codex_pooler.web.bodies import BodyRefused
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def refusal(status: int, code: str, message: str, *, param: str | None = None) -> web.Response:
-    """An error in the envelope that Codex and the OpenAI SDKs parse."""
-    body = error_body(code, message, param=param) if param else error_body(code, message)
+def refusal(
+    status: int, code: str, message: str, *, param: str | None = None, retry_after: int | None = None
+) -> web.Response:
+    """An error in the envelope that Codex and the OpenAI SDKs parse.  ``retry_after``: seconds."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    body = error_body(code, message, kind=kind, **({"param": param} if param else {}))
     headers = {"cache-control": "no-store"}
+    if retry_after is not None:
+        headers["retry-after"] = str(retry_after)
     if status == 426:
         headers["upgrade"] = "HTTP/1.1"
     if status == 401:
@@ -35,6 +41,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return refusal(401, exc.code, exc.message)
     except PolicyRefused as exc:
         return refusal(exc.status, exc.code, exc.message, param=exc.param)
+    except Overloaded as exc:
+        return refusal(503, "server_is_overloaded", exc.message, retry_after=exc.retry_after)
     except BadRequest as exc:
         return refusal(400, "invalid_request", exc.message, param=exc.param)
     except BodyRefused as exc:
