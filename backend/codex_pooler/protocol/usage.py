@@ -25,6 +25,10 @@ class Usage(msgspec.Struct, frozen=True):
     reasoning: int
     cache_write: int = 0
 
+    @property
+    def total(self) -> int:
+        return self.input + self.output
+
 
 def read_usage(body: object) -> Usage | None:
     """Read a decoded ``usage`` member, in the shape of Responses or of Chat Completions.
