@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from codex_pooler.keys.tally import NOTHING_STORED, StoredSum, Tally, regroup
+from codex_pooler.keys.tally import NOTHING_STORED, Consumption, StoredSum, Tally, regroup
 from codex_pooler.keys.windows import SPANS, Moment
-from codex_pooler.snapshot.model import Key, Limit
+from codex_pooler.snapshot.model import Limit
 
 FIRST_OUTPUT_TOKENS = 512  # expected of an answer before any was seen
 LEAST_STEP = 16.0
@@ -48,23 +48,23 @@ class Habit:
 class Ledger:
     """One key: its requests in flight, and a tally for each set of its limits."""
 
-    def __init__(self, key: Key, now: Moment, stored: Stored) -> None:
-        self.in_flight = 0
+    def __init__(self, key_id: UUID, limits: Sequence[Limit], now: Moment, stored: Stored) -> None:
+        self.key_id, self.in_flight = key_id, 0
         self._habits: dict[str, Habit] = {}
-        self._set_limits(key, now, stored)
+        self._set_limits(limits, now, stored)
 
-    def _set_limits(self, key: Key, now: Moment, stored: Stored) -> None:
-        self.limits = key.limits
+    def _set_limits(self, limits: Sequence[Limit], now: Moment, stored: Stored) -> None:
+        self.limits = limits
         groups: dict[str | None, list[Limit]] = {None: []}
-        for limit in key.limits:
+        for limit in limits:
             groups.setdefault(limit.model.casefold() if limit.model else None, []).append(limit)
         self.tallies = {scope: Tally(limits, now) for scope, limits in groups.items()}
-        self.load(stored.sums.get(key.id, {}), stored, now)
+        self.load(stored, now)
 
-    def follow(self, key: Key, now: Moment, stored: Stored) -> None:
+    def follow(self, limits: Sequence[Limit], now: Moment, stored: Stored) -> None:
         """Take over limits that an operator has changed, with everything counted so far."""
         old = self.tallies
-        self._set_limits(key, now, Stored(stored.sums, stored.starts))
+        self._set_limits(limits, now, Stored(stored.sums, stored.starts))
         regroup(old.values(), self.tally_of, now)
 
     def tally_of(self, model: str) -> Tally:
@@ -73,9 +73,15 @@ class Ledger:
             return own
         return self.tallies[None]
 
-    def load(self, by_model: Mapping[str, Mapping[str, StoredSum]], stored: Stored, now: Moment) -> None:
+    def consumption(self, now: Moment) -> list[Consumption]:
+        """All limits of the key, general ones and those of single models."""
+        return [found for tally in self.tallies.values() for found in tally.consumption(now)]
+
+    def load(self, stored: Stored, now: Moment) -> None:
+        """Take the database's sums, where they have been read."""
         if not stored.starts:
             return
+        by_model = stored.sums.get(self.key_id, {})
         for scope, tally in self.tallies.items():
             models = [m for m in by_model if (m if m in self.tallies else None) == scope]
             sums = {

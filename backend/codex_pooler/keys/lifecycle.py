@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 RESULT = {"pause": "paused", "resume": "active", "revoke": "revoked"}
-ACTIONS = ("pause", "resume", "revoke", "rotate", "delete", "edit")
+ACTIONS = ("pause", "resume", "revoke", "rotate", "move", "delete", "edit")
 
 # Action -> the states it is possible in, and what to say elsewhere.
 POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
@@ -14,6 +14,7 @@ POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
     "resume": (frozenset({"paused"}), "Only a paused key can be resumed."),
     "revoke": (frozenset({"active", "paused", "expired"}), "The key is revoked already."),
     "rotate": (frozenset({"active", "paused"}), "Only an active or paused key can get a new secret."),
+    "move": (frozenset({"active", "paused", "expired"}), "A revoked key cannot be moved."),
     "delete": (frozenset({"revoked", "expired"}), "Revoke the key first."),
     "edit": (frozenset({"active", "paused", "expired"}), "A revoked key cannot be changed."),
 }

@@ -123,8 +123,7 @@ class Limits:
 
     def usage(self, key: Key, moment: Moment) -> list[Consumption]:
         """All limits of the key, general ones and those of single models."""
-        tallies = self._ledger(key, moment).tallies.values() if key.limits else ()
-        return [found for tally in tallies for found in tally.consumption(moment)]
+        return self._ledger(key, moment).consumption(moment) if key.limits else []
 
     def headers(self, key: Key, model: str, moment: Moment) -> list[tuple[str, str]]:
         """``x-ratelimit-*`` as OpenAI's clients read them: of each metric the limit with the least left."""
@@ -136,16 +135,16 @@ class Limits:
         known = {key.id: key for key in keys}
         for key_id, ledger in list(self._ledgers.items()):
             if key_id in known:
-                ledger.load(stored.sums.get(key_id, {}), stored, moment)
+                ledger.load(stored, moment)
             elif not ledger.in_flight:
                 del self._ledgers[key_id]
 
     def _ledger(self, key: Key, moment: Moment) -> Ledger:
         ledger = self._ledgers.get(key.id)
         if ledger is None:
-            ledger = self._ledgers[key.id] = Ledger(key, moment, self._stored)
+            ledger = self._ledgers[key.id] = Ledger(key.id, key.limits, moment, self._stored)
         elif ledger.limits is not key.limits and ledger.limits != key.limits:
-            ledger.follow(key, moment, self._stored)
+            ledger.follow(key.limits, moment, self._stored)
         return ledger
 
 

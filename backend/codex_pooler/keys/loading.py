@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from codex_pooler.keys.ledger import Stored
+from codex_pooler.keys.ledger import Ledger, Stored
 from codex_pooler.keys.limits import Limits
-from codex_pooler.keys.tally import StoredSum
-from codex_pooler.keys.windows import METRICS, SPANS
+from codex_pooler.keys.tally import Consumption, StoredSum, Use
+from codex_pooler.keys.windows import METRICS, MINUTE_SECONDS, SPANS, Moment
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.snapshot.model import Key, Limit
 from codex_pooler.storage.database import UNAVAILABLE, Database, Session
-from codex_pooler.storage.queries_keys import USED
+from codex_pooler.storage.queries_keys import LATELY, USED
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,24 @@ async def read_sums(
     for row in rows:
         sums.setdefault(row.api_key_id, {})[row.model] = {name: _sum(row, name) for name in SPANS}
     return Stored(sums, starts, as_of)
+
+
+async def consumption_of(
+    session: Session, counted: Sequence[tuple[UUID, Sequence[Limit]]], now: Moment
+) -> dict[UUID, list[Consumption]]:
+    """How far the limits of these keys are used up by requests that have ended, whichever process served them."""
+    limited = [(key_id, limits) for key_id, limits in counted if limits]
+    longer = [(key_id, limits) for key_id, limits in limited if any(limit.window in SPANS for limit in limits)]
+    sliding = [key_id for key_id, limits in limited if any(limit.window == "minute" for limit in limits)]
+    stored = await read_sums(session, longer, now.wall, 0.0) if longer else Stored()
+    ledgers = {key_id: Ledger(key_id, limits, now, stored) for key_id, limits in limited}
+    since = _instant(now.wall - MINUTE_SECONDS)
+    for row in await session.fetch(LATELY, ids=sliding, since=since) if sliding else ():
+        admitted = row.admitted_at.timestamp()
+        amounts = (1, row.tokens, row.cost_micros)
+        use = Use(row.model, admitted, now.monotonic - (now.wall - admitted), amounts)
+        ledgers[row.api_key_id].tally_of(row.model).recall(use)
+    return {key_id: ledger.consumption(now) for key_id, ledger in ledgers.items()}
 
 
 def _sum(row: Any, window: str) -> StoredSum:

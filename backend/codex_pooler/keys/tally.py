@@ -117,7 +117,7 @@ class Tally:
         self._running[use] = None
         for period in self._periods.values():
             period.count(use, use.amounts)
-        self._take_recent(use)
+        self.recall(use)
 
     def end(self, use: Use, amounts: Sequence[int], now: Moment, *, stored_soon: bool) -> None:
         """Replace what a request in flight counts for; ``stored_soon`` when the database will know of it."""
@@ -155,7 +155,8 @@ class Tally:
         for period in self._periods.values():
             period.count(use, use.amounts)
 
-    def _take_recent(self, use: Use) -> None:
+    def recall(self, use: Use) -> None:
+        """Count a request for the minute it was admitted in; they come in that order."""
         if self._slides:
             self._minute.append(use)
             _add(self._minute_sums, use.amounts)
@@ -215,7 +216,7 @@ def regroup(old: Iterable[Tally], place: Callable[[str], Tally], now: Moment) ->
     for use in sorted((use for tally in old for use in tally._unstored), key=lambda use: use.ended or 0.0):
         place(use.model)._take_over(use, running=False)
     for use in sorted(recent, key=lambda use: use.monotonic):
-        place(use.model)._take_recent(use)
+        place(use.model).recall(use)
 
 
 def _add(sums: list[int], amounts: Iterable[int]) -> None:

@@ -7,16 +7,30 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.scope import among_visible
-from codex_pooler.storage.tables import api_keys, pools, usage_hourly
+from codex_pooler.storage.tables import api_keys, pools, requests, usage_hourly
 
 _KEY_ID = api_keys.c.id == sa.bindparam("api_key_id", type_=sa.Uuid)
 _CHANGED = {"version": api_keys.c.version + 1, "updated_at": sa.func.now()}
 _MATERIAL = {"prefix": sa.bindparam("prefix"), "digest": sa.bindparam("digest", type_=sa.LargeBinary)}
 _EDITABLE = {
-    "name": sa.bindparam("name"),
-    "expires_at": sa.bindparam("expires_at", type_=sa.DateTime(timezone=True)),
-    "allowed_models": sa.bindparam("allowed_models", type_=ARRAY(sa.Text)),
+    name: sa.bindparam(name, type_=api_keys.c[name].type)
+    for name in (
+        "name",
+        "notes",
+        "expires_at",
+        "allowed_networks",
+        "allowed_models",
+        "enforced_model",
+        "enforced_effort",
+        "maximum_effort",
+        "enforced_service_tier",
+        "max_input_tokens",
+        "max_output_tokens",
+        "max_concurrency",
+        "limits",
+    )
 }
+_ENDING = {"revoked_epoch": api_keys.c.revoked_epoch + 1}  # open sockets of the key are closed
 # Everything but the digest.
 _SHOWN = sa.select(*(column for column in api_keys.c if column.name != "digest"), pools.c.name.label("pool_name")).join(
     pools, pools.c.id == api_keys.c.pool_id
@@ -37,13 +51,11 @@ INSERT = Query(
     )
 )
 UPDATE = Query(sa.update(api_keys).where(_KEY_ID).values(**_EDITABLE, **_CHANGED))
-ROTATE = Query(
-    sa.update(api_keys).where(_KEY_ID).values(revoked_epoch=api_keys.c.revoked_epoch + 1, **_MATERIAL, **_CHANGED)
-)
-SET_STATUS = Query(
-    sa.update(api_keys)
-    .where(_KEY_ID)
-    .values(status=sa.bindparam("status"), revoked_epoch=api_keys.c.revoked_epoch + 1, **_CHANGED)
+END_SOCKETS = Query(sa.update(api_keys).where(_KEY_ID).values(**_ENDING))
+ROTATE = Query(sa.update(api_keys).where(_KEY_ID).values(**_MATERIAL, **_CHANGED, **_ENDING))
+SET_STATUS = Query(sa.update(api_keys).where(_KEY_ID).values(status=sa.bindparam("status"), **_CHANGED, **_ENDING))
+MOVE = Query(
+    sa.update(api_keys).where(_KEY_ID).values(pool_id=sa.bindparam("pool_id", type_=sa.Uuid), **_CHANGED, **_ENDING)
 )
 DELETE = Query(sa.delete(api_keys).where(_KEY_ID))
 
@@ -84,4 +96,22 @@ USED = Query(
     )
     .join(_sought, sa.and_(_hour.api_key_id == _sought.c.id, _hour.hour >= _sought.c.since))
     .group_by(_hour.api_key_id, sa.func.lower(_hour.model))
+)
+
+# The turns that were admitted since a moment and have ended, one by one: for windows of a minute.
+_turn = requests.c
+LATELY = Query(
+    sa.select(
+        _turn.api_key_id,
+        sa.func.lower(sa.func.coalesce(_turn.model, "")).label("model"),
+        _turn.admitted_at,
+        (sa.func.coalesce(_turn.input_tokens, 0) + sa.func.coalesce(_turn.output_tokens, 0)).label("tokens"),
+        sa.func.coalesce(_turn.cost_micros, 0).label("cost_micros"),
+    )
+    .where(
+        _turn.api_key_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),
+        _turn.admitted_at > sa.bindparam("since", type_=sa.DateTime(timezone=True)),
+        _turn.status != "rejected",
+    )
+    .order_by(_turn.admitted_at)
 )

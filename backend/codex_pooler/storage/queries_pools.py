@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -9,12 +11,19 @@ from codex_pooler.storage.query import Query
 from codex_pooler.storage.scope import among_visible, id_list
 from codex_pooler.storage.tables import accounts, api_keys, pool_accounts, pools
 
-POOL_DEFAULTS = {"description": None, "strategy": "capacity_weighted", "max_attempts": 3}
-MEMBER_DEFAULTS = {"enabled": True, "priority": 0, "weight": 1.0, "max_concurrency": None}
+POOL_DEFAULTS: dict[str, Any] = {"description": None, "strategy": "capacity_weighted", "max_attempts": 4, "switches": {}}
+MEMBER_DEFAULTS: dict[str, Any] = {
+    "enabled": True,
+    "priority": 0,
+    "weight": 1.0,
+    "max_concurrency": None,
+    "max_primary_percent": None,
+    "max_secondary_percent": None,
+}
 
 _POOL_ID = pools.c.id == sa.bindparam("pool_id", type_=sa.Uuid)
-_EDITABLE = ("name", "slug", "description", "strategy", "max_attempts", "status")
-_MEMBER_EDITABLE = ("enabled", "priority", "weight", "max_concurrency")
+_EDITABLE = ("name", "slug", "description", "strategy", "max_attempts", "switches", "status")
+_MEMBER_EDITABLE = tuple(MEMBER_DEFAULTS)
 
 LIST = Query(sa.select(pools).where(among_visible(pools.c.id)).order_by(sa.func.lower(pools.c.name), pools.c.id))
 ONE = Query(sa.select(pools).where(_POOL_ID))
@@ -27,7 +36,7 @@ INSERT = Query(
     .values(
         {
             name: sa.bindparam(name, type_=pools.c[name].type)
-            for name in ("id", "name", "slug", "description", "strategy", "max_attempts")
+            for name in ("id", "name", "slug", "description", "strategy", "max_attempts", "switches")
         }
     )
     .on_conflict_do_nothing(index_elements=[pools.c.slug])
@@ -51,6 +60,8 @@ MEMBERS = Query(
         pool_accounts.c.priority,
         pool_accounts.c.weight,
         pool_accounts.c.max_concurrency,
+        pool_accounts.c.max_primary_percent,
+        pool_accounts.c.max_secondary_percent,
         accounts.c.label,
         accounts.c.state,
         accounts.c.access_expires_at,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
+from codex_pooler.snapshot.model import Switches
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.tables import STRATEGIES, pools
 from codex_pooler.web.admin.pools import slug_from
 
 if TYPE_CHECKING:
@@ -16,13 +21,34 @@ if TYPE_CHECKING:
 async def test_a_name_is_enough_for_a_pool(owner: Browserless) -> None:
     pool = await owner.post("/pools", {"name": "  Zürich Team  "})
     assert (pool["name"], pool["slug"], pool["status"]) == ("Zürich Team", "zurich-team", "active")
-    assert pool["strategy"] == "capacity_weighted"
+    assert (pool["strategy"], pool["max_attempts"]) == ("capacity_weighted", 4)
+    assert pool["switches"] == asdict(Switches())
     assert pool["health"] == {
         "verdict": "empty",
         "reasons": [{"code": "no_accounts", "text": "No account is assigned."}],
     }
     assert pool["usage"]["tokens_hourly"] == [0] * 24
     assert pool["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_every_strategy_can_be_chosen(owner: Browserless, pool: Any, strategy: str) -> None:
+    _, changed = await owner.call("PATCH", f"/pools/{pool['id']}", {"strategy": strategy})
+    assert changed["strategy"] == strategy
+
+
+async def test_switches_are_turned_one_by_one_and_only_what_is_unusual_is_stored(
+    owner: Browserless, database: Database
+) -> None:
+    pool = await owner.post("/pools", {"name": "x", "switches": {"websockets": False, "allow_search": True}})
+    path = f"/pools/{pool['id']}"
+    _, changed = await owner.call("PATCH", path, {"switches": {"show_routing_headers": True}})
+    assert changed["switches"] == {**asdict(Switches()), "websockets": False, "show_routing_headers": True}
+    _, changed = await owner.call("PATCH", path, {"switches": {"websockets": True}})
+    _, changed = await owner.call("PATCH", path, {"name": "y"})
+    assert changed["switches"] == {**asdict(Switches()), "show_routing_headers": True}
+    async with database.session() as session:
+        assert (await session.one(sa.select(pools.c.switches))).switches == {"show_routing_headers": True}
 
 
 async def test_pools_with_the_same_name_get_different_slugs(owner: Browserless) -> None:
@@ -63,7 +89,9 @@ async def test_an_account_takes_part_as_it_is_told_to(
     imported = await owner.post("/upstreams/import", {"pool_id": pool["id"], "auth_json": make_auth_json()})
     account = imported["account"]["id"]
     path = f"/pools/{other['id']}/assignments"
-    joined = await owner.post(path, {"account_id": account, "priority": -1, "weight": 2.5, "max_concurrency": 3})
+    joined = await owner.post(
+        path, {"account_id": account, "priority": -1, "weight": 2.5, "max_concurrency": 3, "max_primary_percent": 80}
+    )
     assert joined["members"] == [
         {
             "account": {"id": account, "name": "anna"},
@@ -72,12 +100,17 @@ async def test_an_account_takes_part_as_it_is_told_to(
             "priority": -1,
             "weight": 2.5,
             "max_concurrency": 3,
+            "max_primary_percent": 80,
+            "max_secondary_percent": None,
         }
     ]
     assert joined["health"]["verdict"] == "ok"
     assert (await owner.call("POST", path, {"account_id": account}))[1]["code"] == "already_assigned"
-    _, changed = await owner.call("PATCH", f"{path}/{account}", {"enabled": False, "max_concurrency": None})
+    _, changed = await owner.call(
+        "PATCH", f"{path}/{account}", {"enabled": False, "max_concurrency": None, "max_secondary_percent": 95}
+    )
     assert changed["members"][0]["priority"] == -1
+    assert [changed["members"][0][f"max_{kind}_percent"] for kind in ("primary", "secondary")] == [80, 95]
     assert changed["members"][0]["max_concurrency"] is None
     assert (changed["health"]["verdict"], changed["counts"]["usable_accounts"]) == ("down", 0)
     status, left = await owner.call("DELETE", f"{path}/{account}")
@@ -114,6 +147,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"name": "x", "strategy": "random"}, "/strategy"),
     ({"name": "x", "slug": "Not a slug"}, "/slug"),
     ({"name": "x", "colour": "red"}, "/colour"),
+    ({"name": "x", "switches": {"flux": True}}, "/switches/flux"),
+    ({"name": "x", "switches": {"websockets": "no"}}, "/switches/websockets"),
 ]
 
 

@@ -7,8 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from codex_pooler.keys import lifecycle
+from codex_pooler.keys import editing, lifecycle
+from codex_pooler.keys.limit_names import KEY_LIMITS, WINDOW_LIMITS, grouped, name_of
+from codex_pooler.keys.limits import now as moment
+from codex_pooler.keys.loading import consumption_of
 from codex_pooler.keys.material import KeyMaterial, new_material
+from codex_pooler.keys.tally import Consumption
+from codex_pooler.snapshot.model import Limit
 from codex_pooler.storage import queries_keys as queries
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.ids import uuid7
@@ -18,11 +23,29 @@ from codex_pooler.web.admin.api import Api, Call, Changing
 from codex_pooler.web.admin.pools import require_pool
 from codex_pooler.web.admin.problems import not_found, refused_field
 from codex_pooler.web.admin.schemas import common
-from codex_pooler.web.admin.schemas.api_keys import ApiKey, ApiKeyInput, ApiKeyPage, ApiKeyPatch, ApiKeyWithSecret
+from codex_pooler.web.admin.schemas.api_keys import (
+    ApiKey,
+    ApiKeyInput,
+    ApiKeyMove,
+    ApiKeyPage,
+    ApiKeyPatch,
+    ApiKeyWithSecret,
+)
 from codex_pooler.web.admin.usage import usage_view
 
 api = Api("api-keys")
-PLAIN = ("id", "version", "name", "prefix", "expires_at", "last_used_at", "created_at", "updated_at")
+PLAIN = (
+    "id",
+    "version",
+    "name",
+    "notes",
+    "prefix",
+    "expires_at",
+    "allowed_networks",
+    "last_used_at",
+    "created_at",
+    "updated_at",
+)
 
 
 @api.endpoint("GET", "/api-keys", needs="keys:read", returns=ApiKeyPage)
@@ -46,6 +69,7 @@ async def get_api_key(call: Call) -> Any:
 async def create_api_key(call: Call) -> Any:
     """Create a key for a pool; the answer is the only place where its secret appears."""
     _check_expiry(call.body.get("expires_at"))
+    values = editing.merged(editing.NEW_KEY, call.body)
     identity, material = uuid7(), new_material(call.context.keyring)
     async with call.changing("keys", "created") as changing:
         pool = await require_pool(call, changing.session, call.body["pool_id"], "/pool_id")
@@ -53,9 +77,7 @@ async def create_api_key(call: Call) -> Any:
             queries.INSERT,
             id=identity,
             pool_id=pool.id,
-            name=call.body["name"],
-            expires_at=call.body.get("expires_at"),
-            allowed_models=call.body.get("allowed_models"),
+            **values,
             **_stored(material),
         )
         changing.touched(identity, [pool.id])
@@ -72,13 +94,15 @@ async def create_api_key(call: Call) -> Any:
     versioned=True,
 )
 async def update_api_key(call: Call) -> Any:
-    """Change a key's name, expiry or models."""
+    """Change a key: its name, notes, expiry, policy, limits or networks."""
     if "expires_at" in call.body:
         _check_expiry(call.body["expires_at"])
     async with call.changing("keys", "updated") as changing:
         current = await _permitted(call, changing, "edit")
-        values = {n: call.body.get(n, getattr(current, n)) for n in ("name", "expires_at", "allowed_models")}
+        values = editing.merged(current._asdict(), call.body)
         await changing.session.execute(queries.UPDATE, api_key_id=current.id, **values)
+        if editing.must_end_sockets(current._asdict(), values):
+            await changing.session.execute(queries.END_SOCKETS, api_key_id=current.id)
         return await _view(call, changing.session, current.id)
 
 
@@ -114,6 +138,25 @@ async def resume_api_key(call: Call) -> Any:
 async def revoke_api_key(call: Call) -> Any:
     """Refuse a key for ever."""
     return await _move(call, "revoke")
+
+
+@api.endpoint(
+    "POST",
+    "/api-keys/{api_key_id}/move",
+    needs="keys:write",
+    body=ApiKeyMove,
+    returns=ApiKey,
+    errors=(409,),
+    versioned=True,
+)
+async def move_api_key(call: Call) -> Any:
+    """Let a key use another pool's accounts; its open sockets end."""
+    async with call.changing("keys", "updated") as changing:
+        current = await _permitted(call, changing, "move")
+        pool = await require_pool(call, changing.session, call.body["pool_id"], "/pool_id")
+        await changing.session.execute(queries.MOVE, api_key_id=current.id, pool_id=pool.id)
+        changing.touched(current.id, [pool.id])
+        return await _view(call, changing.session, current.id)
 
 
 @api.endpoint("DELETE", "/api-keys/{api_key_id}", needs="keys:write", status=204, errors=(409,), versioned=True)
@@ -160,7 +203,19 @@ async def _view(call: Call, session: Session, api_key_id: UUID) -> dict[str, Any
 
 async def _views(call: Call, session: Session, rows: Sequence[Any]) -> list[dict[str, Any]]:
     usage = await usage_by(session, "api_key_id", [row.id for row in rows])
-    return [_key_view(call, row) | {"usage": usage_view(usage.get(row.id, NO_USAGE))} for row in rows]
+    consumed = await consumption_of(session, [(row.id, _limits(row)) for row in rows], moment())
+    return [
+        _key_view(call, row)
+        | {
+            "usage": usage_view(usage.get(row.id, NO_USAGE)),
+            "consumption": [_consumption_view(each) for each in consumed.get(row.id, ())],
+        }
+        for row in rows
+    ]
+
+
+def _limits(row: Any) -> list[Limit]:
+    return [Limit(**limit) for limit in row.limits]
 
 
 def _key_view(call: Call, row: Any) -> dict[str, Any]:
@@ -170,9 +225,51 @@ def _key_view(call: Call, row: Any) -> dict[str, Any]:
         **{name: getattr(row, name) for name in PLAIN},
         "pool": common.ref(row.pool_id, row.pool_name),
         "status": status,
-        "models": {"mode": "all" if row.allowed_models is None else "selected", "ids": row.allowed_models or []},
+        "models": {"mode": _models_mode(row.allowed_models), "ids": row.allowed_models or []},
+        "enforcement": {
+            "model": row.enforced_model,
+            "reasoning": _reasoning_view(row),
+            "service_tier": row.enforced_service_tier,
+        },
+        "limits": _limits_view(row),
         "allowed_actions": [
             {"action": action, "enabled": not (denied or reason), "reason": denied or reason}
             for action, reason in lifecycle.refusals(status).items()
         ],
+    }
+
+
+def _models_mode(allowed: Sequence[str] | None) -> str:
+    if allowed is None:
+        return "all"
+    return "selected" if allowed else "none"
+
+
+def _reasoning_view(row: Any) -> dict[str, Any]:
+    if row.enforced_effort:
+        return {"mode": "exact", "effort": row.enforced_effort}
+    return {"mode": "max" if row.maximum_effort else "unrestricted", "effort": row.maximum_effort}
+
+
+def _limits_view(row: Any) -> dict[str, Any]:
+    groups = grouped(_limits(row))
+    nothing = dict.fromkeys(WINDOW_LIMITS)
+    general = {name: getattr(row, column) for name, column in KEY_LIMITS.items()}
+    return {
+        "default": {**nothing, **groups.pop(None), **general},
+        "per_model": {model: {**nothing, **maxima} for model, maxima in groups.items()},
+    }
+
+
+def _consumption_view(consumed: Consumption) -> dict[str, Any]:
+    limit = consumed.limit
+    return {
+        "limit": name_of(limit),
+        "model": limit.model,
+        "metric": limit.metric,
+        "window": limit.window,
+        "used": consumed.used,
+        "max": limit.maximum,
+        "percent": round(100 * consumed.used / limit.maximum, 1),
+        "resets_at": datetime.fromtimestamp(consumed.resets_at, UTC) if consumed.resets_at else None,
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from codex_pooler.accounts.readiness import AccountFacts, pool_health, readiness
+from codex_pooler.snapshot.model import Switches
 from codex_pooler.storage import queries_pools as queries
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.ids import uuid7
@@ -24,7 +26,8 @@ from codex_pooler.web.context import LiveView
 
 api = Api("pools")
 FIELDS = ("name", "slug", "description", "strategy", "max_attempts", "status")
-MEMBER_FIELDS = ("enabled", "priority", "weight", "max_concurrency")
+MEMBER_FIELDS = tuple(queries.MEMBER_DEFAULTS)
+SWITCH_DEFAULTS = asdict(Switches())
 
 
 @api.endpoint("GET", "/pools", needs="pools:read", returns=PoolPage)
@@ -46,7 +49,7 @@ async def get_pool(call: Call) -> Any:
 async def create_pool(call: Call) -> Any:
     """Create a pool; without a slug one is made from the name."""
     identity = uuid7()
-    chosen = {**queries.POOL_DEFAULTS, **call.body}
+    chosen = {**queries.POOL_DEFAULTS, **call.body, "switches": _deviating(call.body.get("switches", {}))}
     async with call.changing("pools", "created") as changing:
         chosen["slug"] = call.body.get("slug") or await _free_slug(changing.session, chosen["name"])
         if not await changing.session.one(queries.INSERT, id=identity, **chosen):
@@ -65,6 +68,7 @@ async def update_pool(call: Call) -> Any:
         current = await _locked(call, changing.session, pool_id)
         call.check_version(current.version)
         values = {name: call.body.get(name, getattr(current, name)) for name in FIELDS}
+        values["switches"] = _deviating({**current.switches, **call.body.get("switches", {})})
         if values["slug"] != current.slug and await changing.session.one(queries.SLUG_USED, slug=values["slug"]):
             raise _slug_taken()
         await changing.session.execute(queries.UPDATE, pool_id=pool_id, **values)
@@ -185,6 +189,7 @@ def _pool_view(row: Any, members: Sequence[Any], keys: Any, live: LiveView) -> d
     health = pool_health(row.status, usable)
     return {
         **row._asdict(),
+        "switches": {name: row.switches.get(name, usual) for name, usual in SWITCH_DEFAULTS.items()},
         "counts": {
             "accounts": len(members),
             "usable_accounts": sum(usable),
@@ -213,6 +218,11 @@ def _member_view(member: Any) -> dict[str, Any]:
         "state": member.state,
         **{name: getattr(member, name) for name in MEMBER_FIELDS},
     }
+
+
+def _deviating(switches: Mapping[str, bool]) -> dict[str, bool]:
+    """What is stored of a pool's switches: those that differ from what is usual."""
+    return {name: value for name, value in switches.items() if SWITCH_DEFAULTS.get(name, value) != value}
 
 
 def slug_from(name: str) -> str:

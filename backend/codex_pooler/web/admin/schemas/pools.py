@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields as fields_of
+
 from marshmallow import fields, validate
 
+from codex_pooler.snapshot.model import Switches
 from codex_pooler.storage.tables import ACCOUNT_STATES, POOL_STATES, STRATEGIES
 from codex_pooler.web.admin.schemas.common import (
     Instant,
@@ -19,6 +22,7 @@ from codex_pooler.web.admin.schemas.common import (
     whole,
 )
 
+SWITCHES = fields_of(Switches)
 SLUG = validate.Regexp(r"^[a-z0-9][a-z0-9-]{0,62}\Z", error="Use lower-case letters, digits and dashes.")
 
 
@@ -68,6 +72,15 @@ class PoolMember(Shape):
     priority = count()
     weight = out(fields.Float)
     max_concurrency = count(null=True)
+    max_primary_percent = count(null=True)
+    max_secondary_percent = count(null=True)
+
+
+# one field per switch in snapshot/model.py
+PoolSwitches = Shape.from_dict({switch.name: out(fields.Boolean) for switch in SWITCHES}, name="PoolSwitches")
+PoolSwitchesPatch = Shape.from_dict(
+    {switch.name: fields.Boolean(truthy={True}, falsy={False}) for switch in SWITCHES}, name="PoolSwitchesPatch"
+)
 
 
 class Pool(Shape):
@@ -81,6 +94,7 @@ class Pool(Shape):
     status = text(among=POOL_STATES)
     strategy = text(among=STRATEGIES)
     max_attempts = count()
+    switches = nested(PoolSwitches)
     created_at = out(Instant)
     updated_at = out(Instant)
     counts = nested(PoolCounts)
@@ -108,25 +122,33 @@ class PoolInput(Shape):
     description = _description()
     strategy = fields.String(validate=validate.OneOf(STRATEGIES))
     max_attempts = whole(1, 10)
+    switches = fields.Nested(PoolSwitchesPatch)
 
 
 class PoolPatch(Shape):
-    """What to change about a pool."""
+    """What to change about a pool; switches that are not named stay as they are."""
 
     name = line(1, 100)
     slug = fields.String(validate=SLUG)
     description = _description()
     strategy = fields.String(validate=validate.OneOf(STRATEGIES))
     max_attempts = whole(1, 10)
+    switches = fields.Nested(PoolSwitchesPatch)
     status = fields.String(validate=validate.OneOf(POOL_STATES))
 
 
 class AssignmentPatch(Shape):
-    """How an account takes part in a pool."""
+    """How an account takes part in a pool.
+
+    The percentages keep something back for the account's owner: once a short (primary) or a weekly or monthly
+    (secondary) window is used up to that much, the pool turns to other accounts.
+    """
 
     priority = whole(-1000, 1000)
     weight = fields.Float(validate=validate.Range(0.01, 100))
     max_concurrency = whole(1, 10_000, allow_none=True)
+    max_primary_percent = whole(1, 100, allow_none=True)
+    max_secondary_percent = whole(1, 100, allow_none=True)
     enabled = fields.Boolean(truthy={True}, falsy={False})
 
 
