@@ -263,7 +263,7 @@ def test_nothing_is_worked_out_again_while_nothing_changes(known: Known) -> None
     assert told(known).asked == 10
     told(known).tell(3, remaining=0.1)
     order(ten, known)
-    assert told(known).asked == 20
+    assert told(known).asked < 10 + 2 * 10
 
 
 def test_models_that_clients_make_up_do_not_fill_the_memory(known: Known) -> None:

@@ -129,7 +129,7 @@ def staged(facts: list[dict[str, Any]], strategy: str, known: Known) -> RouteReq
         )
         for _ in range(fact["failures"]):
             known.health.failed(UUID(int=n), STREAM, "x", NOW.monotonic)
-        known.leases.by_account.update({UUID(int=n): fact["held"]})
+        known.leases.running[n] = fact["held"]
     return asked(pool(*members, strategy=strategy, attempts=3))
 
 

@@ -20,7 +20,7 @@ def test_a_lease_ends_with_its_block_even_when_that_fails() -> None:
         assert (leases.held(A), leases.total()) == (1, 1)
         raise ValueError
     assert (leases.held(A), leases.total()) == (0, 0)
-    assert not leases.by_account
+    assert not leases.running
     assert not leases.full(member(1, max_concurrency=1), POOL_ID, 0.0)
 
 

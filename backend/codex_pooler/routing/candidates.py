@@ -15,7 +15,7 @@ from codex_pooler.routing.gates import Lane, Obstacle
 from codex_pooler.routing.health import Cell, Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.routing.request import WITHOUT_QUOTA, Moment, RouteRequest
-from codex_pooler.routing.shortlist import Entry, LeftOut, Shortlist, Shortlists, is_model_unknown
+from codex_pooler.routing.shortlist import Entry, LeftOut, Shortlist, Shortlists, Tier, is_model_unknown, tier_of
 from codex_pooler.routing.strategies import STRATEGIES, Situation, seed_hash
 from codex_pooler.snapshot.model import Member
 
@@ -43,18 +43,17 @@ class Field(NamedTuple):
     own list."""
 
     listed: Shortlist
-    tiers: Sequence[Sequence[Entry]]
+    tiers: Sequence[Tier]
     left_out: Sequence[LeftOut]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Members in the order they are tried, at most ``max_attempts`` of the pool, and how many accounts were left out
     for which reason."""
 
     ranked: tuple[Member, ...]
     excluded: dict[str, int]
-    left_out: tuple[LeftOut, ...] = field(default=(), repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class NoCandidate(Exception):
@@ -84,8 +83,7 @@ def choose(request: RouteRequest, known: Known, moment: Moment) -> Choice:
     if not found.tiers:
         raise _nobody(found, request, known)
     pool = request.pool
-    wanted = pool.max_attempts
-    ranked = rank(found, request, known, moment, wanted)
+    ranked = rank(found, request, known, moment, pool.max_attempts)
     if pool.strategy == "deterministic_rotation":
         known.choices[pool.id] += 1
     members = tuple([entry.member for entry in ranked])
@@ -102,8 +100,7 @@ def survey(request: RouteRequest, known: Known, moment: Moment) -> Field:
     if request.pinned is not None:
         listed = _only(listed, request.pinned)
     leases, cells = known.leases, known.health.lane(request.route_class)
-    tiers: Sequence[Sequence[Entry]] = listed.tiers
-    left_out: list[LeftOut] = []
+    tiers, left_out = listed.tiers, list[LeftOut]()
     if cells:
         tiers = _without_failing(tiers, cells, moment, left_out)
     if listed.capped or leases.slowed:
@@ -115,13 +112,14 @@ def rank(found: Field, request: RouteRequest, known: Known, moment: Moment, want
     """The best ``wanted``: the session's owner first, then tier by tier what the pool's strategy prefers."""
     pool, owner = request.pool, preferred_owner(found, request)
     ranked = [owner] if owner else []
-    prefer, made = STRATEGIES[pool.strategy], known.choices.get(pool.id, 0)
-    situation = Situation(seed_hash(request.seed), moment.wall, made, known.leases, known.health)
+    prefer = STRATEGIES[pool.strategy]
+    situation = Situation(seed_hash(request.seed), moment.wall, pool.id, known.choices, known.leases, known.health)
     for tier in found.tiers:
-        if len(ranked) >= wanted:
+        left = wanted - len(ranked)
+        if left <= 0:
             break
-        others = [entry for entry in tier if entry is not owner] if owner else tier
-        ranked += _lowest(others, prefer(others, situation), wanted - len(ranked))
+        best = _lowest(tier.entries, prefer(tier, situation), left + 1 if owner else left)
+        ranked += [entry for entry in best if entry is not owner][:left] if owner else best
     return ranked
 
 
@@ -132,13 +130,13 @@ def preferred_owner(found: Field, request: RouteRequest) -> Entry | None:
     entry = found.listed.entry(request.owner)
     if entry is None or (entry.standing.primary_used or 0.0) >= NEAR_LIMIT_PERCENT:
         return None
-    is_there = not found.left_out or any(each is entry for tier in found.tiers for each in tier)
+    is_there = not found.left_out or any(each is entry for tier in found.tiers for each in tier.entries)
     return entry if is_there else None
 
 
-def _lowest(tier: Sequence[Entry], keys: Sequence[Any], wanted: int) -> list[Entry]:
+def _lowest(entries: Sequence[Entry], keys: Sequence[Any], wanted: int) -> list[Entry]:
     """Only a few are ever tried, so nobody sorts a hundred."""
-    rest, left, picked = list(tier), list(keys), []
+    rest, left, picked = list(entries), list(keys), []
     for _ in range(min(wanted, len(rest))):
         best = left.index(min(left))
         del left[best]
@@ -151,33 +149,34 @@ def _only(listed: Shortlist, account_id: UUID) -> Shortlist:
     entry = listed.entry(account_id)
     others = (m for m in listed.pool.members if m.account.id != account_id)
     left_out = [LeftOut(member, NOT_THE_OWNER) for member in others]
-    if isinstance(refused := listed.places.get(account_id), LeftOut):
+    if isinstance(refused := listed.by_key.get(account_id.int), LeftOut):
         left_out.append(refused)
-    return replace(listed, tiers=((entry,),) if entry else (), left_out=tuple(left_out), excluded=_counted(left_out))
+    tiers = [tier_of([entry])] if entry else []
+    return replace(listed, tiers=tiers, left_out=tuple(left_out), excluded=_counted(left_out))
 
 
 def _without_failing(
-    tiers: Sequence[Sequence[Entry]], cells: Mapping[UUID, Cell], moment: Moment, left_out: list[LeftOut]
-) -> Sequence[Sequence[Entry]]:
+    tiers: Sequence[Tier], cells: Mapping[UUID, Cell], moment: Moment, left_out: list[LeftOut]
+) -> Sequence[Tier]:
     """Demoted accounts go last, open ones not at all; but when all are open, the one that has been so for the longest
     goes first: a pool never locks itself out."""
-    healthy: list[list[Entry]] = []
-    demoted: list[list[Entry]] = []
+    healthy: list[Tier] = []
+    demoted: list[Tier] = []
     failing: list[tuple[Cell, Entry]] = []
     for tier in tiers:
         fine, soft = [], []
-        for entry in tier:
-            cell = cells.get(entry.account_id)
+        for entry in tier.entries:
+            cell = cells.get(entry.member.account.id)
             if cell and cell.excluded(moment.monotonic):
                 failing.append((cell, entry))
             elif cell and cell.demoted(moment.monotonic):
                 soft.append(entry)
             else:
                 fine.append(entry)
-        healthy += [fine] if fine else []
-        demoted += [soft] if soft else []
+        healthy += [tier_of(fine)] if fine else []
+        demoted += [tier_of(soft)] if soft else []
     if not healthy and not demoted:
-        return [(entry,) for _, entry in sorted(failing, key=lambda pair: pair[0].opened_at or 0.0)]
+        return [tier_of([entry]) for _, entry in sorted(failing, key=lambda pair: pair[0].opened_at or 0.0)]
     left_out += [LeftOut(entry.member, failing_until(cell, moment)) for cell, entry in failing]
     return healthy + demoted
 
@@ -189,23 +188,23 @@ def failing_until(cell: Cell, moment: Moment) -> Obstacle:
 
 
 def _without_busy(
-    tiers: Sequence[Sequence[Entry]], leases: Leases, request: RouteRequest, moment: Moment, left_out: list[LeftOut]
-) -> Sequence[Sequence[Entry]]:
+    tiers: Sequence[Tier], leases: Leases, request: RouteRequest, moment: Moment, left_out: list[LeftOut]
+) -> Sequence[Tier]:
     """Full accounts are left out.  One that nothing is known about yet takes two turns and then goes after all
     others: with many turns at once it would be found out about many times over."""
-    kept: list[list[Entry]] = []
-    crowded: list[list[Entry]] = []
+    kept: list[Tier] = []
+    crowded: list[Tier] = []
     for tier in tiers:
         free, later = [], []
-        for entry in tier:
+        for entry in tier.entries:
             if leases.full(entry.member, request.pool.id, moment.monotonic):
                 left_out.append(LeftOut(entry.member, BUSY))
-            elif entry.standing.never_observed and leases.held(entry.account_id) >= UNPROVEN_TURNS:
+            elif entry.standing.never_observed and leases.held(entry.member.account.id) >= UNPROVEN_TURNS:
                 later.append(entry)
             else:
                 free.append(entry)
-        kept += [free] if free else []
-        crowded += [later] if later else []
+        kept += [tier_of(free)] if free else []
+        crowded += [tier_of(later)] if later else []
     return kept + crowded
 
 

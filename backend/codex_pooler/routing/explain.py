@@ -76,7 +76,7 @@ def explain(request: RouteRequest, known: Known, moment: Moment) -> Explanation:
     """Every member of the pool with its rank or what is in its way.  Changes nothing; ``choose`` decides the same."""
     found = survey(request, known, moment)
     ranked = rank(found, request, known, moment, len(request.pool.members))
-    ranks = {entry.account_id: number for number, entry in enumerate(ranked, 1)}
+    ranks = {entry.member.account.id: number for number, entry in enumerate(ranked, 1)}
     passing = defaultdict(list)
     for out in found.left_out:
         passing[out.member.account.id].append(out.obstacle)

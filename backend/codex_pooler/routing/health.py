@@ -72,7 +72,7 @@ class Health:
     def __init__(self, rules: Callable[[], Rules] = Rules) -> None:
         self._rules = rules
         self._lanes: dict[str, dict[UUID, Cell]] = {}
-        self.last_success: dict[UUID, float] = {}  # unix seconds, for the strategy that asks
+        self.last_success: dict[int, float] = {}  # by UUID.int, in unix seconds, for the strategy that asks
 
     def __bool__(self) -> bool:
         """False when every account is healthy, which spares a look-up per account."""
@@ -115,7 +115,7 @@ class Health:
 
     def succeeded(self, account_id: UUID, route_class: str, now: float) -> None:
         """A turn was served, at ``now`` in unix seconds: the cell closes."""
-        self.last_success[account_id] = now
+        self.last_success[account_id.int] = now
         cells = self._lanes.get(route_class)
         if cells and cells.pop(account_id, None) and not cells:
             del self._lanes[route_class]
