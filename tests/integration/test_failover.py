@@ -86,7 +86,7 @@ async def test_after_output_nothing_is_replayed(gateway: Gateway, fault: str) ->
         pass
     (row,) = await gateway.log()
     assert (row["status"], len(row["attempt_log"])) == ("failed", 1)
-    assert [arrival["account"] for arrival in (await gateway.control("GET", "/record"))["arrivals"]] == ["acct-1"]
+    assert [arrival["account"] for arrival in await gateway.arrived()] == ["acct-1"]
 
 
 async def test_a_pool_that_is_used_up_says_until_when(gateway: Gateway) -> None:

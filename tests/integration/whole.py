@@ -18,6 +18,7 @@ from codex_pooler.simulator.world import World, new_world
 
 OWNER = "owner@example.com"
 PASSWORD = "correct horse battery"
+ERRANDS = ("/backend-api/codex/models", "/backend-api/wham/usage")
 
 
 @dataclass
@@ -53,6 +54,11 @@ class Gateway:
         async with self.http.request(method, f"{self.backend}/__control{path}", json=body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json()
+
+    async def arrived(self) -> list[Any]:
+        """What clients made the gateway send; of models and usage it asks the backend by itself."""
+        arrivals = (await self.control("GET", "/record"))["arrivals"]
+        return [one for one in arrivals if one["path"] not in ERRANDS]
 
     async def fault(self, account: str, name: str, times: int = 1, **more: Any) -> None:
         await self.control("POST", "/faults", {"account": account, "fault": name, "times": times, **more})

@@ -150,12 +150,16 @@ class Served:
         """So many turns at once, all of which must succeed."""
         await asyncio.gather(*(self.turn(prompt) for _ in range(count)))
 
+    def arrived(self) -> int:
+        """How many turns have reached the backend."""
+        return sum(one.path.endswith("/codex/responses") for one in self.world.record.arrivals)
+
     async def begin_turns(self, count: int) -> list[asyncio.Task[str]]:
         """Slow turns that have all reached the backend when this returns."""
-        before = len(self.world.record.arrivals)
+        before = self.arrived()
         self.world.settings.pacing_ms = 200
         tasks = [asyncio.create_task(self.turn("Say 20 words")) for _ in range(count)]
-        await until(lambda: len(self.world.record.arrivals) == before + count, "the turns never reached the backend")
+        await until(lambda: self.arrived() == before + count, "the turns never reached the backend")
         self.world.settings.pacing_ms = 0
         return tasks
 

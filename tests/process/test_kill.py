@@ -67,7 +67,7 @@ async def test_the_log_agrees_when_the_kill_comes_in_the_middle_of_everything(in
         served.kill()
         results = await asyncio.gather(*begun, return_exceptions=True)
         answered = sum(isinstance(result, str) for result in results)
-        arrived = len(served.world.record.arrivals)
+        arrived = served.arrived()
 
         await served.restart()
         rows = await served.rows(arrived)

@@ -60,7 +60,7 @@ async def test_malformed_requests_are_refused_in_fixed_words(gateway: Gateway) -
         assert reply.closed, f"{case}: the connection may not be used any further"
         assert reply.statuses in ([400], [431]), (case, reply.raw)
         assert reply.json["error"]["message"] == FIXED_WORDS, case
-    assert (await gateway.control("GET", "/record"))["arrivals"] == []
+    assert await gateway.arrived() == []
 
 
 async def test_a_request_line_of_70_kb_is_refused(gateway: Gateway) -> None:
@@ -159,7 +159,7 @@ async def test_bodies_that_do_not_decode_are_a_400(gateway: Gateway) -> None:
             async with posted(gateway, body, encoding) as answer:
                 assert answer.status == 400, (encoding, body)
                 assert (await answer.json())["error"]["type"] == "invalid_request_error", (encoding, body)
-    assert (await gateway.control("GET", "/record"))["arrivals"] == []
+    assert await gateway.arrived() == []
 
 
 async def test_the_admin_api_refuses_bodies_that_do_not_decode(gateway: Gateway) -> None:
