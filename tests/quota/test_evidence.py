@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -218,45 +219,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )
-NAMES = st.sampled_from(
-    [
-        "type",
-        "plan_type",
-        "rate_limit",
-        "rate_limits",
-        "primary",
-        "secondary",
-        "primary_window",
-        "secondary_window",
-        "allowed",
-        "limit_reached",
-        "used_percent",
-        "window_minutes",
-        "limit_window_seconds",
-        "reset_at",
-        "reset_after_seconds",
-        "additional_rate_limits",
-        "limit_name",
-        "metered_feature",
-        "model",
-        "credits",
-        "has_credits",
-        "unlimited",
-        "balance",
-        "overage_limit_reached",
-        "spend_control",
-        "reached",
-        "individual_limit",
-        "model_usage",
-        "available",
-        "available_at",
-        "rate_limit_reached_type",
-        "rate_limit_reset_credits",
-        "available_count",
-        "code_review_rate_limit",
-        "metered_limit_name",
-    ]
-)
+WORDS = """
+    type plan_type rate_limit rate_limits primary secondary primary_window secondary_window allowed limit_reached
+    used_percent window_minutes limit_window_seconds reset_at reset_after_seconds additional_rate_limits limit_name
+    metered_feature metered_limit_name model credits has_credits unlimited balance overage_limit_reached spend_control
+    reached individual_limit model_usage available available_at rate_limit_reached_type rate_limit_reset_credits
+    available_count code_review_rate_limit
+"""
+NAMES = st.sampled_from(re.findall(r"\w+", WORDS))
 DOCUMENTS = st.recursive(
     JSON, lambda inner: st.dictionaries(NAMES, inner, max_size=8) | st.lists(inner, max_size=3), max_leaves=20
 )

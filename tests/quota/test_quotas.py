@@ -132,7 +132,7 @@ JUDGEMENTS: list[tuple[str, Observation, int, str | None]] = [
     ("short window full", poll(100, weekly=30), BLOCKED, "usage_limited"),
     ("week full", poll(20, weekly=100), BLOCKED, "usage_limited"),
     (
-        "week full, and refused although credits are left",
+        "refused although credits are left",
         poll(20, weekly=100, credits=CREDITS),
         BLOCKED,
         "usage_limited",

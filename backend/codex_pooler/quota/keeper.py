@@ -77,15 +77,21 @@ class QuotaKeeper:
         """Store every second what changed, and merge what others stored, until cancelled."""
         loop = asyncio.get_running_loop()
         loaded_at = loop.time()
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            if seconds := self._clock.jump():
-                log.warning("the clock was set by %.0f seconds; what is known of quotas moves along", seconds)
-                self._quotas.shift(seconds)
+        try:
+            while True:
+                await asyncio.sleep(TICK_SECONDS)
+                self._follow_the_clock()
+                await self._quietly(self.store)
+                if loop.time() - loaded_at >= RELOAD_SECONDS:
+                    loaded_at = loop.time()
+                    await self._quietly(self.load)
+        finally:
             await self._quietly(self.store)
-            if loop.time() - loaded_at >= RELOAD_SECONDS:
-                loaded_at = loop.time()
-                await self._quietly(self.load)
+
+    def _follow_the_clock(self) -> None:
+        if seconds := self._clock.jump():
+            log.warning("the clock was set by %.0f seconds; what is known of quotas moves along", seconds)
+            self._quotas.shift(seconds)
 
     async def _quietly(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run it; say once when the database is away, and once when it is back."""

@@ -27,6 +27,7 @@ class Quotas:
         self.version = 0
         self._records: dict[UUID, Record] = {}
         self._unsaved: set[UUID] = set()
+        self._looked: dict[int, float] = {}
         # by UUID.int, whose hash costs a fraction of the UUID's own
         self._standings: dict[int, dict[str, Standing]] = {}
         self._views: dict[tuple[Hashable, str | None], tuple[float, PoolQuota]] = {}
@@ -52,6 +53,14 @@ class Quotas:
         """Take in evidence."""
         if self._record(account_id).observe(observation, now):
             self._changed(account_id)
+
+    def is_due(self, account_id: UUID, now: float, seconds: float) -> bool:
+        """Whether evidence that comes with every turn should be looked at again; asking counts as looking."""
+        looked = self._looked.get(account_id.int, 0.0)
+        if 0 <= now - looked < seconds:
+            return False
+        self._looked[account_id.int] = now
+        return True
 
     def refuse(self, account_id: UUID, refusal: Refusal, now: float) -> None:
         """An account refused a turn: leave what it refused alone for a while."""
