@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.app import Process, listening, process, until_signal, web_app
@@ -121,7 +122,11 @@ def write_history(house: Process) -> None:
         busy = 0.35 + 0.65 * math.sin((now - ago) / 86400 * math.pi) ** 2
         if chance.random() < busy and key.pool.fit:
             turn = invented_turn(key, now - ago, chance)
-            house.house.journal.end(turn.id, final_row(turn, begun_row(turn), invented_end(key, chance)))
+            ended = invented_end(key, chance)
+            cost = house.house.prices.current.cost([turn.model], None, ended.service_tier, ended.usage)
+            house.house.journal.end(
+                turn.id, final_row(turn, begun_row(turn), msgspec.structs.replace(ended, cost=cost))
+            )
 
 
 def invented_turn(key: Key, at: float, chance: random.Random) -> Asked:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from codex_pooler.accounting.journal import Journal
+from codex_pooler.accounting.prices import Cost
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
 from codex_pooler.accounting.writer import LogWriter
 from codex_pooler.protocol.usage import Usage
@@ -29,14 +32,42 @@ NOW = time.time()
 
 def asked(**changes: Any) -> Asked:
     base = Asked(
-        str(uuid7()), NOW, uuid4(), "Team", uuid4(), "ci", "/r", "http_sse", "codex/1", "gpt-5.5", "high", None, 9
+        id=str(uuid7()),
+        admitted_at=NOW,
+        pool_id=uuid4(),
+        pool_name="Team",
+        api_key_id=uuid4(),
+        api_key_name="ci",
+        route="/r",
+        transport="http_sse",
+        client="codex/1",
+        model="gpt-5.5",
+        effort="high",
+        service_tier=None,
+        request_bytes=9,
+        requested_model="gpt-5",
+        session="5e55",
+        client_ip="192.0.2.1",
     )
     return replace(base, **changes)
 
 
 def ended(**changes: Any) -> Ended:
     tried = Tried(UUID(int=1), "acct-1", 0, 10, "served", 200, None)
-    base = Ended("succeeded", 200, None, 1500, 300, Usage(10, 4, 5, 2), "default", 100, [tried], {"paused": 1})
+    base = Ended(
+        status="succeeded",
+        http_status=200,
+        error_code=None,
+        duration_ms=1500,
+        ttft_ms=300,
+        usage=Usage(10, 4, 5, 2, 3),
+        service_tier="default",
+        response_bytes=100,
+        attempts=[tried],
+        excluded={"paused": 1},
+        cost=Cost(70, "priced"),
+        routing={"strategy": "fill_first", "ranked": [{"id": str(UUID(int=1)), "name": "acct-1"}]},
+    )
     return replace(base, **changes)
 
 
@@ -77,8 +108,41 @@ async def test_a_finished_turn_becomes_a_row_and_is_counted(database: Database, 
     assert row.api_key_name == "ci"
     assert row.attempts[0]["account_label"] == "acct-1"
     assert row.excluded == {"paused": 1}
-    assert [await total(database, name) for name in ("requests", "succeeded", "input_tokens")] == [1, 1, 10]
+    assert row.routing == {"strategy": "fill_first", "ranked": [{"id": str(UUID(int=1)), "name": "acct-1"}]}
+    assert (row.model, row.requested_model, row.session, row.client_ip) == ("gpt-5.5", "gpt-5", "5e55", "192.0.2.1")
+    assert (row.cost_micros, row.pricing_status, row.cache_write_tokens) == (70, "priced", 3)
+    assert (row.service_tier, row.completed_at - row.admitted_at) == ("default", timedelta(seconds=1.5))
+    counted = ("requests", "succeeded", "input_tokens", "cache_write_tokens", "cost_micros", "unpriced")
+    assert [await total(database, name) for name in counted] == [1, 1, 10, 3, 70, 0]
     assert (stored, spool.backlog) == ([1], 0)
+
+
+async def test_scenario_42_a_turn_without_a_price_is_counted_as_such_and_not_as_free(
+    database: Database, spool: Spool
+) -> None:
+    writer = await writer_for(database, spool)
+    unknown = ended(usage=None, cost=Cost(None, "usage_unknown"), routing=None)
+    for end in (ended(), ended(cost=Cost(None, "unpriced_missing_model")), unknown):
+        turn = asked()
+        Journal(spool).end(turn.id, final_row(turn, begun_row(turn), end))
+    await writer.drain()
+    assert {(row.pricing_status, row.cost_micros) for row in await rows_of(database)} == {
+        ("priced", 70),
+        ("unpriced_missing_model", None),
+        ("usage_unknown", None),
+    }
+    assert [await total(database, name) for name in ("requests", "cost_micros", "unpriced")] == [3, 70, 1]
+
+
+async def test_what_an_older_version_left_in_the_spool_is_stored(database: Database, spool: Spool) -> None:
+    writer, turn = await writer_for(database, spool), asked()
+    new = {"requested_model", "session", "client_ip", "cost_micros", "pricing_status", "cache_write_tokens", "routing"}
+    row = orjson.loads(final_row(turn, begun_row(turn), ended()))
+    spool.end(turn.id, orjson.dumps({name: value for name, value in row.items() if name not in new}))
+    await writer.drain()
+    (stored,) = await rows_of(database)
+    assert {getattr(stored, name) for name in new} == {None}
+    assert [await total(database, name) for name in ("requests", "cost_micros", "unpriced")] == [1, 0, 0]
 
 
 async def test_a_key_shows_when_it_was_last_used(database: Database, spool: Spool) -> None:
@@ -126,7 +190,12 @@ async def test_what_a_killed_process_left_is_stored_once_and_its_running_turns_a
         await writer.replay_orphans()
     found = [row.status for row in await rows_of(database)]
     assert (found.count("succeeded"), found.count("interrupted"), len(found)) == (10, 10, 20)
-    assert [await total(database, name) for name in ("requests", "failed", "input_tokens")] == [20, 10, 100]
+    counted = ("requests", "failed", "input_tokens", "cache_write_tokens", "cost_micros")
+    assert [await total(database, name) for name in counted] == [20, 10, 100, 30, 700]
+    interrupted = [row for row in await rows_of(database) if row.status == "interrupted"]
+    assert {(row.session, row.client_ip, row.requested_model, row.cost_micros) for row in interrupted} == {
+        ("5e55", "192.0.2.1", "gpt-5", None)
+    }
 
 
 async def test_rows_wait_in_the_spool_while_the_database_is_away(dsn: str, spool: Spool) -> None:
@@ -155,7 +224,7 @@ async def test_a_day_without_a_partition_gets_one(database: Database, spool: Spo
 async def test_odd_text_from_clients_is_made_fit_and_never_blocks_the_log(
     text: str, database: Database, spool: Spool
 ) -> None:
-    writer, turn = await writer_for(database, spool), asked(model=text, client=text, effort=text)
+    writer, turn = await writer_for(database, spool), asked(model=text, client=text, effort=text, session=text)
     Journal(spool).begin(turn.id, begun_row(turn))
     Journal(spool).end(turn.id, final_row(turn, begun_row(turn), ended(error_code=text, service_tier=text)))
     await writer.drain()

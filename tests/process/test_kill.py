@@ -24,11 +24,12 @@ def counted(usages: Iterable[Usage], column: str) -> int:
 
 def assert_rollup_agrees(installation: Installation, rows: Rows) -> None:
     hourly = installation.rows("SELECT * FROM usage_hourly ORDER BY hour, account_id, model, service_tier")
-    for column in (*TOKENS, "duration_ms", "ttft_ms"):
+    for column in (*TOKENS, "cache_write_tokens", "cost_micros", "duration_ms", "ttft_ms"):
         assert total(hourly, column) == total(rows, column), column
     for column, states in {"succeeded": {"succeeded"}, "failed": {"failed", "interrupted"}}.items():
         assert total(hourly, column) == sum(row["status"] in states for row in rows)
     assert total(hourly, "requests") == len(rows)
+    assert all((row["cost_micros"] or 0) > 0 for row in rows if row["status"] == "succeeded")
 
 
 async def test_every_admitted_turn_has_exactly_one_final_row_after_kill_9(installation: Installation) -> None:

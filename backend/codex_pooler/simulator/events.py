@@ -86,7 +86,8 @@ def compose(turn: Turn, world: World) -> Score:
         bodies += _said(turn, turn.speech, world, output)
         usage = _usage(turn, turn.speech)
     shown = [] if world.settings.empty_completed_output else output
-    ended = shell | {"status": "completed", "completed_at": int(world.clock()), "output": shown}
+    served = {"service_tier": turn.body.get("service_tier") or "default"}  # asked for at first, told at the end
+    ended = shell | served | {"status": "completed", "completed_at": int(world.clock()), "output": shown}
     bodies.append(({"type": "response.completed", "response": ended | {"usage": as_wire(usage)}}, False))
     return Score([_event(body, number, carries) for number, (body, carries) in enumerate(bodies)], usage, output)
 
