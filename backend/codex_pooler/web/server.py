@@ -24,12 +24,13 @@ MESSAGES = {
 LINGER_SECONDS = 2.0
 HEADER_BYTES = 64 * 1024
 FIRST_REQUEST_SECONDS = 30.0  # from connecting to the end of the first request's headers
+KEEPALIVE_SECONDS = 75.0  # from an answer to the end of the next request's headers
 
 
 class QuietHandler(RequestHandler):
     """Answers what aiohttp cannot handle with fixed words: its own would quote the offending header.
 
-    A connection whose first request is late is closed; a later one is covered by the keep-alive timeout.
+    A connection whose first request is late is closed; aiohttp does that only for later ones.
     """
 
     def __init__(self, manager: Server, *, first_request_seconds: float, **kwargs: Any) -> None:
@@ -88,7 +89,12 @@ class Runner(web.AppRunner):
     """The application's runner with this product's limits."""
 
     def __init__(
-        self, app: web.Application, *, drain_seconds: float, first_request_seconds: float = FIRST_REQUEST_SECONDS
+        self,
+        app: web.Application,
+        *,
+        drain_seconds: float,
+        first_request_seconds: float = FIRST_REQUEST_SECONDS,
+        keepalive_seconds: float = KEEPALIVE_SECONDS,
     ) -> None:
         self._first_request_seconds = first_request_seconds
         super().__init__(
@@ -98,7 +104,7 @@ class Runner(web.AppRunner):
             auto_decompress=False,  # web/bodies.py does that, with limits
             handler_cancellation=True,
             shutdown_timeout=drain_seconds,
-            keepalive_timeout=75.0,
+            keepalive_timeout=keepalive_seconds,
             lingering_time=LINGER_SECONDS,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
