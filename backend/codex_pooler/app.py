@@ -26,6 +26,7 @@ from codex_pooler.accounts.renewal import Renewed
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.catalog_sync import CatalogSync
+from codex_pooler.jobs.doubted_logins import DoubtedLogins
 from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.token_refresh import keep_logins_fresh
 from codex_pooler.jobs.usage_polling import UsagePolling
@@ -173,7 +174,8 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         await keeper.load()
         usage = UsageClient(config.chatgpt_url)
         stack.push_async_callback(usage.close)
-        polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, refresher.renew)
+        doubts = DoubtedLogins(refresher)
+        polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, doubts.look_into)
         await stack.enter_async_context(_background({"quota-keeper": keeper.run(), "usage-polling": polling.run()}))
         catalogs = CatalogSync(database, snapshot, config.chatgpt_url)
         await stack.enter_async_context(_background({"model-catalogues": catalogs.run()}))
