@@ -155,6 +155,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.callback(backend.close)
         logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
         refresher = _refresher(config, logins, snapshot, broadcaster)
+        snapshot.on_new_login = known.quotas.relogin
         await refresher.store_kept()
         stack.push_async_callback(refresher.close)
         house = House(snapshot, known, journal, backend, metrics, refresher)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from codex_pooler.snapshot.model import Account, Key, Member, Pool, Snapshot
-from codex_pooler.snapshot.successor import with_access_token
+from codex_pooler.snapshot.successor import new_logins, with_access_token
 
 ANNA = Account(UUID(int=1), "anna", "active", "id-a", "old-a", 100.0)
 BEN = Account(UUID(int=2), "ben", "active", "id-b", "old-b", 100.0)
@@ -28,3 +28,5 @@ def test_the_new_token_reaches_pools_and_keys() -> None:
     assert after.pools[alone.id] is alone
     assert after.keys[b"2"] is keys[b"2"]
     assert before.pools[shared.id].members[0].account.access_token == "old-a"
+    assert new_logins(before, after) == {ANNA.id}
+    assert new_logins(Snapshot(), after) == set(), "a first sight is no change"

@@ -182,7 +182,10 @@ class Refresher:
     async def _overtaken(self, login: Login) -> Renewal:
         """Somebody gave the account another login meanwhile: that one counts."""
         self._successors.pop(login.id, None)
-        current = await self._logins.current(login.id)
+        try:
+            current = await self._logins.current(login.id)
+        except UNAVAILABLE:
+            return Renewal("failed", code="database_unavailable")
         if current is None or not current.access_token:
             return Renewal("rejected", code="account_deleted")
         return Renewal("already_newer", current.access_token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
 from ipaddress import ip_network
@@ -15,6 +16,7 @@ from uuid import UUID
 from codex_pooler.snapshot.model import Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
 from codex_pooler.snapshot.settings import settings_of
 from codex_pooler.snapshot.shelf import Shelf
+from codex_pooler.snapshot.successor import new_logins
 from codex_pooler.storage import queries_catalog
 from codex_pooler.storage import queries_snapshot as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database
@@ -33,6 +35,7 @@ class SnapshotHolder:
         self.current = Snapshot()
         self._database, self._box, self._shelf = database, box, Shelf()
         self._loading = asyncio.Lock()
+        self.on_new_login: Callable[[UUID], None] = lambda account_id: None  # told of each that has another token
 
     async def refresh(self) -> None:
         """Read the configuration again.  Raises what the database raises; ``current`` then stays as it was."""
@@ -44,7 +47,10 @@ class SnapshotHolder:
             settings = await session.fetch(queries.SETTINGS)
             if wanted := self._shelf.take(await session.fetch(queries_catalog.OFFERS)):
                 self._shelf.put(await session.fetch(queries_catalog.ENTRIES, digests=wanted))
-            self.current = build(pools, members, accounts, keys, settings, self._shelf, self._box)
+            before, after = self.current, build(pools, members, accounts, keys, settings, self._shelf, self._box)
+            self.current = after
+        for account_id in new_logins(before, after):
+            self.on_new_login(account_id)
 
     async def refresh_quietly(self) -> None:
         """As ``refresh``; with the database away the last snapshot goes on serving."""

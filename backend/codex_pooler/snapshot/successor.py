@@ -1,4 +1,4 @@
-"""A snapshot in which one account has a newer access token than the database could be told yet."""
+"""Which accounts got a new login between two snapshots, and a snapshot that has one ahead of the database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from types import MappingProxyType
 from uuid import UUID
 
 from codex_pooler.snapshot.model import Member, Pool, Snapshot
+
+
+def new_logins(before: Snapshot, after: Snapshot) -> set[UUID]:
+    """The accounts that had a token before and have another one now."""
+    known = _tokens(before)
+    return {account_id for account_id, token in _tokens(after).items() if known.get(account_id, token) != token}
+
+
+def _tokens(snapshot: Snapshot) -> dict[UUID, str]:
+    members = (member for pool in snapshot.pools.values() for member in pool.members)
+    return {member.account.id: member.account.access_token for member in members}
 
 
 def with_access_token(snapshot: Snapshot, account_id: UUID, token: str, expires_at: float | None) -> Snapshot:
