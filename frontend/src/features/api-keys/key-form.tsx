@@ -14,9 +14,9 @@ import { EXPIRY_OPTIONS, type Expiry, expiresAt, modelList } from './key-values'
 export interface KeyValues {
   name: string;
   pool_id: string;
-  /** Absent when it stays as it is. */
+  /** Absent when it stays as it is; so are the models. */
   expires_at?: string | null;
-  allowed_models: string[] | null;
+  allowed_models?: string[] | null;
 }
 
 const form = v.object({
@@ -53,14 +53,14 @@ export function KeyForm({ apiKey, poolId, error, onSubmit, children }: KeyFormPr
       models: apiKey?.models.ids.join(', ') ?? '',
     },
   });
-  const { errors } = formState;
+  const { errors, dirtyFields } = formState;
   const fieldError = (name: string) => (error instanceof ApiError ? error.fieldError(`/${name}`) : undefined);
   const submit = handleSubmit(({ name, pool_id, expiry, models }) =>
     onSubmit({
       name,
       pool_id,
       ...(expiry === 'keep' ? {} : { expires_at: expiresAt(expiry as Expiry, Date.now()) }),
-      allowed_models: modelList(models),
+      ...(dirtyFields.models ? { allowed_models: modelList(models) } : {}),
     }),
   );
   const keep = apiKey?.expires_at

@@ -46,11 +46,11 @@ export function PoolForm({ pool, error, onSubmit, children }: PoolFormProps) {
       name: pool?.name ?? '',
       description: pool?.description ?? '',
       strategy: pool?.strategy ?? 'capacity_weighted',
-      max_attempts: String(pool?.max_attempts ?? 3),
+      max_attempts: String(pool?.max_attempts ?? 4),
     },
   });
   const { errors, isDirty } = formState;
-  const attempts = ATTEMPTS.includes(String(pool?.max_attempts ?? 3))
+  const attempts = ATTEMPTS.includes(String(pool?.max_attempts ?? 4))
     ? ATTEMPTS
     : [...ATTEMPTS, String(pool?.max_attempts)];
   const fieldError = (name: string) => (error instanceof ApiError ? error.fieldError(`/${name}`) : undefined);
