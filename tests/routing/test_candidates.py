@@ -213,6 +213,7 @@ def test_a_pinned_request_has_one_account_or_none(known: Known) -> None:
     choice = choose(asked(three, pinned=UUID(int=2)), known, NOW)
     assert [each.account.id.int for each in choice.ranked] == [2]
     assert choice.excluded == {"not_the_owner": 2}
+    assert order(three, known, pinned=UUID(int=2), owner=UUID(int=1)) == [2]
     fail(known, 2)
     assert order(three, known, pinned=UUID(int=2)) == [2], "nobody else could serve it"
     told(known).block(2, "usage_limited", NOW.wall + 60)

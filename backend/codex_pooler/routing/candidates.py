@@ -125,7 +125,7 @@ def rank(found: Field, request: RouteRequest, known: Known, moment: Moment, want
 
 def preferred_owner(found: Field, request: RouteRequest) -> Entry | None:
     """The session's account, unless it cannot serve now or is so near its limit that a new turn had better move."""
-    if request.owner is None or not is_sticky(request):
+    if request.owner is None or request.pinned is not None or not is_sticky(request):
         return None
     entry = found.listed.entry(request.owner)
     if entry is None or (entry.standing.primary_used or 0.0) >= NEAR_LIMIT_PERCENT:

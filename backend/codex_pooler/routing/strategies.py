@@ -13,8 +13,7 @@ from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.routing.shortlist import Tier
 
-# multipliers of two well-known 64-bit mixers (golden ratio; Degski)
-MASK_64, MIX_1, MIX_2 = 2**64 - 1, 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+MASK_64, GOLDEN = 2**64 - 1, 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio
 UNIT = 2.0**-53
 HOUR_SECONDS = 3600.0
 
@@ -42,12 +41,10 @@ def seed_hash(seed: str) -> int:
 def draws(seed: int, tier: Tier) -> list[float]:
     """For each account a number above 0 and up to 1 that depends on the seed and the account alone.
 
-    So nothing moves when other members come or go (rendezvous hashing).
+    So nothing moves when other members come or go (rendezvous hashing).  Seed and account are hashes already: one
+    multiplication mixes them well enough.
     """
-    return [
-        (((((mixed := ((seed ^ bits) * MIX_1) & MASK_64) ^ mixed >> 32) * MIX_2 & MASK_64) >> 11) + 1) * UNIT
-        for bits in tier.hash_bits
-    ]
+    return [((((seed ^ bits) * GOLDEN & MASK_64) >> 11) + 1) * UNIT for bits in tier.hash_bits]
 
 
 def capacity_weighted(tier: Tier, situation: Situation) -> Sequence[Any]:
