@@ -10,13 +10,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from codex_pooler.gateway.house import moment
-from codex_pooler.keys.lookup import PREFIX, KeyRefused, authenticate
+from codex_pooler.keys.lookup import PREFIX, KeyRefused
 from codex_pooler.keys.tally import Consumption
 from codex_pooler.quota.wire import usage_document
-from codex_pooler.snapshot.model import Account, Key, Snapshot
+from codex_pooler.snapshot.model import Account
 from codex_pooler.web.errors import answered, refusal
-from codex_pooler.web.runtime.codex import HOUSE, KEYRING
+from codex_pooler.web.runtime.caller import HOUSE, Caller, caller_of
 
 PATHS = ("/api/codex/usage", "/wham/usage", "/backend-api/wham/usage")
 CONSUME_PATHS = tuple(
@@ -47,52 +46,50 @@ async def consume(request: web.Request) -> web.StreamResponse:
 
 
 async def _usage(request: web.Request) -> web.StreamResponse:
-    authorization, snapshot = request.headers.get("Authorization"), request.app[HOUSE].snapshot.current
     account_id = request.headers.get(ACCOUNT_HEADER)
-    if account_id and not _bearer(authorization).startswith(PREFIX):
-        return _of_account(request, account_id, snapshot)
-    key = authenticate(authorization, snapshot, request.app[KEYRING])
-    return _json(_of_key(request, key))
+    if account_id and not _bearer(request).startswith(PREFIX):
+        return _of_account(request, account_id)
+    return _json(_of_key(caller_of(request)))
 
 
 async def _refuse_consuming(request: web.Request) -> web.StreamResponse:
-    authenticate(request.headers.get("Authorization"), request.app[HOUSE].snapshot.current, request.app[KEYRING])
+    caller_of(request)
     return refusal(404, "not_found", "saved resets are spent by operators, in the console under Upstreams")
 
 
-def _of_key(request: web.Request, key: Key) -> dict[str, Any]:
+def _of_key(caller: Caller) -> dict[str, Any]:
     """The pool's view, or the key's own limits where the pool hides it or nothing is known yet."""
-    house, now = request.app[HOUSE], moment()
-    if key.pool.switches.show_quota_to_keys:
-        accounts = (member.account for member in key.pool.fit)
-        view = house.known.quotas.pool_view(accounts, None, now.wall, key=key.pool.id)
+    pool, house, now = caller.key.pool, caller.house, caller.admitted.wall
+    if pool.switches.show_quota_to_keys:
+        accounts = (member.account for member in pool.fit)
+        view = house.known.quotas.pool_view(accounts, None, now, key=pool.id)
         if view.observed:
-            return usage_document(view, now.wall)
-    return own_limits(house.limits.usage(key, now), now.wall)
+            return usage_document(view, now)
+    return own_limits(house.limits.usage(caller.key, caller.admitted), now)
 
 
-def _of_account(request: web.Request, chatgpt_account_id: str, snapshot: Snapshot) -> web.Response:
+def _of_account(request: web.Request, chatgpt_account_id: str) -> web.Response:
     """One account's usage, for its own login.  Raises KeyRefused; several logins may share a workspace's id."""
-    accounts = {member.account.id: member.account for pool in snapshot.pools.values() for member in pool.members}
-    named = [account for account in accounts.values() if account.chatgpt_account_id == chatgpt_account_id]
+    house, now = request.app[HOUSE], time.time()
+    members = [member for pool in house.snapshot.current.pools.values() for member in pool.members]
+    named = [m.account for m in members if m.account.chatgpt_account_id == chatgpt_account_id]
     if not named:
         return refusal(404, "invalid_chatgpt_account", "no account of this gateway has that ChatGPT account id")
-    account = _whose(_bearer(request.headers.get("Authorization")), named)
+    account = _whose(_bearer(request), named)
     if account is None:
         raise KeyRefused("invalid_authorization", "this is not the current access token of that ChatGPT account")
-    now = time.time()
-    return _json(usage_document(request.app[HOUSE].known.quotas.pool_view([account], None, now), now))
+    return _json(usage_document(house.known.quotas.pool_view([account], None, now), now))
 
 
 def _whose(token: str, accounts: Iterable[Account]) -> Account | None:
     """The account whose access token this is, compared in constant time."""
-    given = token.encode()
+    given = token.encode("utf-8", "replace")
     own = [each for each in accounts if each.access_token and hmac.compare_digest(each.access_token.encode(), given)]
     return own[0] if own else None
 
 
-def _bearer(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").partition(" ")
+def _bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
