@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from codex_pooler.quota.quotas import Quotas
@@ -16,7 +16,7 @@ from codex_pooler.routing.health import Cell, Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.routing.request import WITHOUT_QUOTA, Moment, RouteRequest
 from codex_pooler.routing.shortlist import Entry, LeftOut, Shortlist, Shortlists, Tier, is_model_unknown, tier_of
-from codex_pooler.routing.strategies import STRATEGIES, Situation, seed_hash
+from codex_pooler.routing.strategies import STRATEGIES, Situation, Strategy
 from codex_pooler.snapshot.model import Member
 
 __all__ = ["Choice", "Known", "Moment", "NoCandidate", "RouteRequest", "choose"]
@@ -113,12 +113,12 @@ def rank(found: Field, request: RouteRequest, known: Known, moment: Moment, want
     pool, owner = request.pool, preferred_owner(found, request)
     ranked = [owner] if owner else []
     prefer = STRATEGIES[pool.strategy]
-    situation = Situation(seed_hash(request.seed), moment.wall, pool.id, known.choices, known.leases, known.health)
+    situation = Situation(request.seed, moment.wall, pool.id, known.choices, known.leases, known.health)
     for tier in found.tiers:
         left = wanted - len(ranked)
         if left <= 0:
             break
-        best = _lowest(tier.entries, prefer(tier, situation), left + 1 if owner else left)
+        best = _best(tier, prefer, situation, left + 1 if owner else left)
         ranked += [entry for entry in best if entry is not owner][:left] if owner else best
     return ranked
 
@@ -134,14 +134,13 @@ def preferred_owner(found: Field, request: RouteRequest) -> Entry | None:
     return entry if is_there else None
 
 
-def _lowest(entries: Sequence[Entry], keys: Sequence[Any], wanted: int) -> list[Entry]:
-    """Only a few are ever tried, so nobody sorts a hundred."""
-    rest, left, picked = list(entries), list(keys), []
-    for _ in range(min(wanted, len(rest))):
-        best = left.index(min(left))
-        del left[best]
-        picked.append(rest.pop(best))
-    return picked
+def _best(tier: Tier, prefer: Strategy, situation: Situation, wanted: int) -> Sequence[Entry]:
+    entries = tier.entries
+    if len(entries) == 1:
+        return entries
+    keys = prefer(tier, situation)
+    order = sorted(range(len(entries)), key=keys.__getitem__)
+    return [entries[index] for index in order[:wanted]]
 
 
 def _only(listed: Shortlist, account_id: UUID) -> Shortlist:

@@ -134,7 +134,7 @@ def shortlist(pool: Pool, lane: Lane, quotas: Quotas, now: float) -> Shortlist:
         places=places,
         tiers=_tiers(entries),
         left_out=left_out,
-        excluded=Counter([out.obstacle.code for out in left_out]),
+        excluded=dict(Counter([out.obstacle.code for out in left_out])),
         capped=any(_is_capped(entry) for entry in entries),
         by_key={place.member.account.id.int: place for place in places},
     )

@@ -19,10 +19,9 @@ HOUR_SECONDS = 3600.0
 
 
 class Situation(NamedTuple):
-    """What strategies look at beyond the tier.  ``seed``: 64 bits; ``now``: unix seconds; ``choices``: how many each
-    pool has made so far."""
+    """What strategies look at beyond the tier.  ``now``: unix seconds; ``choices``: how many each pool has made."""
 
-    seed: int
+    seed: str
     now: float
     pool_id: UUID
     choices: Counter[UUID]
@@ -38,36 +37,37 @@ def seed_hash(seed: str) -> int:
     return int.from_bytes(hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def draws(seed: int, tier: Tier) -> list[float]:
+def draws(tier: Tier, situation: Situation) -> list[float]:
     """For each account a number above 0 and up to 1 that depends on the seed and the account alone.
 
     So nothing moves when other members come or go (rendezvous hashing).  Seed and account are hashes already: one
     multiplication mixes them well enough.
     """
+    seed = seed_hash(situation.seed)
     return [((((seed ^ bits) * GOLDEN & MASK_64) >> 11) + 1) * UNIT for bits in tier.hash_bits]
 
 
 def capacity_weighted(tier: Tier, situation: Situation) -> Sequence[Any]:
     """In proportion to what is left of each plan, shared among the turns in flight; stable for a seed meanwhile."""
     log, running = math.log, situation.leases.running
-    drawn = zip(draws(situation.seed, tier), tier.capacities, tier.keys, strict=True)
+    drawn = zip(draws(tier, situation), tier.capacities, tier.keys, strict=True)
     return [-log(draw) * (1 + running.get(key, 0)) / capacity for draw, capacity, key in drawn]
 
 
 def bridge_ring(tier: Tier, situation: Situation) -> Sequence[Any]:
     """Every session its own order, evenly."""
-    return [-draw for draw in draws(situation.seed, tier)]
+    return [-draw for draw in draws(tier, situation)]
 
 
 def quota_first(tier: Tier, situation: Situation) -> Sequence[Any]:
     """The largest part left."""
-    drawn = zip(tier.entries, draws(situation.seed, tier), strict=True)
+    drawn = zip(tier.entries, draws(tier, situation), strict=True)
     return [(-entry.standing.remaining, -draw) for entry, draw in drawn]
 
 
 def soonest_reset(tier: Tier, situation: Situation) -> Sequence[Any]:
     """What expires first is used first, hour by hour; then the largest part left."""
-    drawn = zip(tier.entries, draws(situation.seed, tier), strict=True)
+    drawn = zip(tier.entries, draws(tier, situation), strict=True)
     return [
         (_reset_hour(entry.standing.resets_at, situation.now), -entry.standing.remaining, -draw)
         for entry, draw in drawn
@@ -81,7 +81,7 @@ def _reset_hour(resets_at: float | None, now: float) -> float:
 def least_recent_success(tier: Tier, situation: Situation) -> Sequence[Any]:
     """Who waited longest since serving; an account with turns in flight is serving now."""
     running, last = situation.leases.running, situation.health.last_success
-    drawn = zip(tier.keys, draws(situation.seed, tier), strict=True)
+    drawn = zip(tier.keys, draws(tier, situation), strict=True)
     return [(running.get(key, 0), last.get(key, 0.0), -draw) for key, draw in drawn]
 
 
