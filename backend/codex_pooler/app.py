@@ -27,11 +27,15 @@ from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.catalog_sync import CatalogSync
 from codex_pooler.jobs.doubted_logins import DoubtedLogins
+from codex_pooler.jobs.file_records import FileKeeper
 from codex_pooler.jobs.partitions import keep_partitions
+from codex_pooler.jobs.prices import PriceUpdates
+from codex_pooler.jobs.retention import keep_retention
 from codex_pooler.jobs.token_refresh import keep_logins_fresh
 from codex_pooler.jobs.usage_polling import UsagePolling
 from codex_pooler.keys.loading import keep_loaded
 from codex_pooler.operators.bootstrap import is_pending
+from codex_pooler.protocol.destinations import is_loopback
 from codex_pooler.quota.keeper import QuotaKeeper
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.standing import BLOCKED
@@ -40,10 +44,12 @@ from codex_pooler.routing.candidates import Known
 from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.snapshot.loader import SnapshotHolder
+from codex_pooler.snapshot.settings import Settings
 from codex_pooler.snapshot.successor import with_access_token
 from codex_pooler.storage.database import Database, silence_query_cancellations
 from codex_pooler.storage.keyring import Keyring, load_keyring
 from codex_pooler.storage.listen import listen
+from codex_pooler.storage.queries_files import CHANGED as FILES_CHANGED
 from codex_pooler.storage.queries_snapshot import CHANGED
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.spool import Spool
@@ -57,6 +63,11 @@ from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import CONTEXT, WebContext
 from codex_pooler.web.ingress import DOOR, Door
 from codex_pooler.web.runtime import codex, compact, models
+from codex_pooler.web.runtime.audio import add_audio_routes
+from codex_pooler.web.runtime.caller import HOUSE, KEYRING
+from codex_pooler.web.runtime.files import add_file_routes
+from codex_pooler.web.runtime.helpers import add_helper_routes
+from codex_pooler.web.runtime.images import add_image_routes
 from codex_pooler.web.runtime.probes import probe_responses
 from codex_pooler.web.runtime.usage import add_usage_routes
 from codex_pooler.web.runtime.websocket import respond_over_websocket
@@ -180,7 +191,10 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         await stack.enter_async_context(_background({"quota-keeper": keeper.run(), "usage-polling": polling.run()}))
         catalogs = CatalogSync(database, snapshot, config.chatgpt_url)
         await stack.enter_async_context(_background({"model-catalogues": catalogs.run()}))
-        await stack.enter_async_context(_background(_loops(dsn, database, house, writer, snapshot, refresher)))
+        files = FileKeeper(database, house.files)
+        await files.load()
+        stack.push_async_callback(files.store_the_rest)
+        await stack.enter_async_context(_background(_loops(dsn, database, house, writer, snapshot, refresher, files)))
         async with database.session() as session:
             token = bootstrap_token(config) if await is_pending(session) else None
         context = WebContext(
@@ -214,7 +228,13 @@ def _refresher(config: Config, logins: Logins, snapshot: SnapshotHolder, broadca
 
 
 def _loops(
-    dsn: str, database: Database, house: House, writer: LogWriter, snapshot: SnapshotHolder, refresher: Refresher
+    dsn: str,
+    database: Database,
+    house: House,
+    writer: LogWriter,
+    snapshot: SnapshotHolder,
+    refresher: Refresher,
+    files: FileKeeper,
 ) -> dict[str, Coroutine[Any, Any, None]]:
     async def changed(payload: str) -> None:
         await snapshot.refresh_quietly()
@@ -222,12 +242,25 @@ def _loops(
     return {
         "pulse": house.pulse(),
         "log-writer": writer.run(),
+        "files": files.run(),
         "partitions": keep_partitions(writer),
+        **_records(database, house),
         "key-limits": keep_loaded(house.limits, database, snapshot, writer.at_rest),
         "token-refresh": keep_logins_fresh(refresher),
         "snapshot": snapshot.keep_fresh(),
-        "snapshot-listener": listen(dsn, {CHANGED: changed}, snapshot.refresh_quietly),
+        "snapshot-listener": listen(dsn, {CHANGED: changed, FILES_CHANGED: files.changed}, snapshot.refresh_quietly),
     }
+
+
+def _records(database: Database, house: House) -> dict[str, Coroutine[Any, Any, None]]:
+    """What keeps the books: current prices, and no older history than wanted."""
+
+    def settings() -> Settings:
+        return house.snapshot.current.settings
+
+    lab = is_loopback(house.backend.host)
+    updates = PriceUpdates(database, house.prices, lambda: settings().catalog.openai_pricing_url, loopback_allowed=lab)
+    return {"prices": updates.run(), "retention": keep_retention(database, lambda: settings().retention)}
 
 
 @asynccontextmanager
@@ -268,8 +301,8 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     """Every route of the product."""
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app[CONTEXT] = running.context
-    app[codex.HOUSE] = running.house
-    app[codex.KEYRING] = running.context.keyring
+    app[HOUSE] = running.house
+    app[KEYRING] = running.context.keyring
     app[DOOR] = Door(lambda: running.house.snapshot.current.settings.ingress, running.house.metrics)
     app[health.DRAINING] = asyncio.Event()
     app[health.METRICS] = running.house.metrics
@@ -283,6 +316,10 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     for path in models.PATHS:
         app.router.add_get(path, models.list_models)
     add_usage_routes(app)
+    add_file_routes(app)
+    add_image_routes(app)
+    add_audio_routes(app)
+    add_helper_routes(app)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

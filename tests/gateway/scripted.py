@@ -29,6 +29,7 @@ from codex_pooler.storage.spool import Spool
 from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.web.runtime import codex, compact
+from codex_pooler.web.runtime.caller import HOUSE, KEYRING
 from codex_pooler.web.server import Runner
 
 SECRET = "sk-cxp-0123456789ab-" + "k" * 43
@@ -161,7 +162,7 @@ async def rig(tmp_path: Path, keyring: Keyring) -> AsyncIterator[Rig]:
         holder: Any = _Holder(two_accounts())
         house = House(holder, known, Journal(spool), pool, Metrics())
         app = web.Application(client_max_size=64 << 20)
-        app[codex.HOUSE], app[codex.KEYRING] = house, keyring
+        app[HOUSE], app[KEYRING] = house, keyring
         app.router.add_post(codex.ROUTE, codex.create_response)
         app.router.add_post(compact.ROUTE, compact.compact)
         runner = Runner(app, drain_seconds=1)

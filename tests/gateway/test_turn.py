@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from codex_pooler.gateway import budgets
 from tests.gateway.scripted import (
     COMPLETED,
     CREATED,
@@ -185,7 +184,7 @@ async def test_a_client_that_leaves_before_output_ends_the_attempt(rig: Rig) -> 
 async def test_silence_is_broken_by_keepalives_before_and_after_output(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgets, "KEEPALIVE", 0.1)
+    rig.house.budgets = replace(rig.house.budgets, keepalive=0.1)
     rig.backend.scripts = [
         says(b"", SSE_HEAD + chunk(CREATED) + chunk(DELTA), chunk(COMPLETED) + b"0\r\n\r\n", pause=1.3)
     ]
@@ -198,7 +197,7 @@ async def test_silence_is_broken_by_keepalives_before_and_after_output(
 
 
 async def test_a_silent_backend_is_given_up_within_its_budget(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budgets, "FIRST_BYTE", 0.2)
+    rig.house.budgets = replace(rig.house.budgets, first_byte=0.2)
     rig.backend.scripts = [says(b"", pause=3), says(GOOD)]
     async with rig.post() as answer:
         assert await answer.read() == EVENTS
@@ -271,7 +270,7 @@ async def test_what_a_client_says_about_itself_does_not_travel(rig: Rig) -> None
 
 
 async def test_a_failure_after_keepalives_is_told_inside_the_stream(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budgets, "KEEPALIVE", 0.1)
+    rig.house.budgets = replace(rig.house.budgets, keepalive=0.1)
 
     async def slow_refusal(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(1.3)

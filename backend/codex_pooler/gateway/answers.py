@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.turn import Ending, Failure
-from codex_pooler.quota.refusals import RATE_LIMITED, USAGE_LIMITED
+from codex_pooler.quota.refusals import RATE_LIMITED
 from codex_pooler.routing.candidates import NoCandidate
 
 BUSY_SECONDS = 2
+LONGEST_RETRY = 300  # seconds a client is asked to wait for a reset at most
+EXHAUSTED = frozenset({"usage_limited", "spend_limited", "not_included"})
+RESTART = "restart_with_full_context"
+ANCHOR_HEADERS = (
+    "x-codex-previous-response-id",
+    "x-codex-turn-state",
+    "x-codex-window-id",
+    "x-codex-session-id",
+    "session-id",
+    "x-session-id",
+    "x-session-affinity",
+    "session_id",
+    "x-codex-conversation-id",
+)
 LONGEST_WAIT = 30  # seconds a client is asked to wait for a burst to pass
 
 REASONS = {
@@ -38,6 +53,9 @@ REASONS = {
 def nobody(none: NoCandidate) -> Failure:
     """Every account of the pool is out."""
     now, excluded = time.time(), none.excluded
+    if excluded and not set(excluded) - {"model_not_offered"}:
+        message = "no account of this pool offers that model; GET /backend-api/codex/models lists those that are"
+        return Failure(400, "invalid_model", message, "invalid_request_error", param="model")
     told = describe(excluded)
     extra = {"excluded": excluded}
     if excluded.get("busy"):
@@ -47,8 +65,8 @@ def nobody(none: NoCandidate) -> Failure:
         wait = min(max(1, round(none.retry_at - now)), LONGEST_WAIT)
         message = f"no account of this pool is free ({told}); try again in {wait} seconds"
         return Failure(429, "rate_limit_exceeded", message, "rate_limit_error", wait, extra)
-    if excluded.get(USAGE_LIMITED) and none.resets_at:
-        return usage_limit(none.resets_at, excluded)
+    if set(excluded) & EXHAUSTED:
+        return usage_limit(none.resets_at or none.retry_at, excluded, none.plan_type)
     if not excluded:
         message = "this pool has no accounts; an operator can add one in the console under Upstreams"
     else:
@@ -56,17 +74,39 @@ def nobody(none: NoCandidate) -> Failure:
     return Failure(503, "no_eligible_backend", message, extra=extra)
 
 
-def usage_limit(resets_at: float, excluded: Mapping[str, int]) -> Failure:
+def usage_limit(resets_at: float | None, excluded: Mapping[str, int], plan_type: str | None = None) -> Failure:
     """The whole pool is exhausted: the one refusal that Codex shows with its reset time instead of retrying."""
-    seconds = max(1, round(resets_at - time.time()))
-    return Failure(
-        429,
-        "usage_limit_reached",
-        f"The usage limit of this pool has been reached ({describe(excluded)}).",
-        "usage_limit_reached",
-        seconds,
-        {"resets_at": round(resets_at), "resets_in_seconds": seconds, "excluded": dict(excluded)},
-    )
+    extra: dict[str, Any] = {"excluded": dict(excluded)}
+    seconds = None
+    if resets_at is not None:
+        seconds = max(1, round(resets_at - time.time()))
+        extra |= {"resets_at": round(resets_at), "resets_in_seconds": seconds}
+    if plan_type:
+        extra["plan_type"] = plan_type
+    message = f"The usage limit of this pool has been reached ({describe(excluded)})."
+    wait = min(seconds, LONGEST_RETRY) if seconds else None  # resets can come early
+    return Failure(429, "usage_limit_reached", message, "usage_limit_reached", wait, extra)
+
+
+def pinned_continuation(none: NoCandidate) -> Failure:
+    """The turn refers to a response of an account that cannot serve: only the full history can go elsewhere."""
+    told = describe(none.excluded)
+    login = "reauth_required" in none.excluded or "login_refused" in none.excluded
+    code = "pinned_continuation_reauth_required" if login else "pinned_continuation_unavailable"
+    message = f"the account that made the earlier response cannot serve ({told}); send all of it"
+    extra = {
+        "retryable": False,
+        "requires_new_upstream_session": True,
+        "recovery_kind": RESTART,
+        "recovery": {
+            "kind": RESTART,
+            "guidance": "leave out what ties the turn to the earlier response, and send the whole conversation again",
+            "anchor_removal": {"body": ["previous_response_id"], "headers": list(ANCHOR_HEADERS)},
+        },
+        "excluded": dict(none.excluded),
+    }
+    headers = (("x-codex-recovery-kind", RESTART),)
+    return Failure(503, code, message, extra=extra, headers=headers)
 
 
 def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from codex_pooler.gateway import budgets
@@ -42,6 +42,7 @@ class Attempt:
         self.before_the_end: Callable[[Ending, int], None] | None = None
         self.pool_limits: Callable[[], bytes | None] | None = None  # what a client is told instead of one account's
         self.evidence: list[bytes] = []  # the limits events that the account sent
+        self.budgets = budgets.DEFAULT
         self.head: ResponseHead | None = None
         self._hold = Hold()
         self._last_bytes = self._last_written = loop.time()
@@ -62,6 +63,10 @@ class Attempt:
     def answered(self) -> bool:
         """The backend has begun to answer."""
         return self.head is not None
+
+    def limit_headers(self) -> Sequence[tuple[str, str]]:
+        """What the backend's heads say of the account's limits, among other things."""
+        raise NotImplementedError
 
     def insertable(self) -> bool:
         """Something of ours may stand here in the client's stream."""
@@ -89,7 +94,7 @@ class Attempt:
         budget, reason = self._budget()
         if now - self._last_bytes > budget:
             self._stop("timeout", reason)
-        elif now - self._last_written > budgets.KEEPALIVE and self.insertable():
+        elif 0 < self.budgets.keepalive < now - self._last_written and self.insertable():
             self.sink.keepalive()
             self._last_written = now
 
@@ -99,10 +104,10 @@ class Attempt:
 
     def _budget(self) -> tuple[float, str]:
         if not self.answered:
-            return budgets.FIRST_BYTE, "upstream_first_byte_timeout"
+            return self.budgets.first_byte, "upstream_first_byte_timeout"
         if not self.committed:
-            return budgets.FIRST_EVENT, "upstream_first_event_timeout"
-        return budgets.GAP, "upstream_idle_timeout"
+            return self.budgets.first_event, "upstream_first_event_timeout"
+        return self.budgets.gap, "upstream_idle_timeout"
 
     def _announce_end(self, size: int) -> None:
         announce, self.before_the_end = self.before_the_end, None

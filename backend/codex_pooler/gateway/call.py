@@ -4,6 +4,7 @@ the log: sent to one account, and moved on by the same rules as a turn."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,11 @@ from codex_pooler.gateway.classify import Blame, Verdict, classify
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.learn import learn
 from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.keys.limits import Estimate, KeyLimitReached
 from codex_pooler.protocol.http1 import ProtocolError, ResponseHead
+from codex_pooler.quota.evidence import from_headers
 from codex_pooler.routing.candidates import Moment, NoCandidate, RouteRequest, choose
+from codex_pooler.routing.request import WITHOUT_QUOTA
 from codex_pooler.snapshot.model import Account, Key, Member
 from codex_pooler.telemetry.metrics import ATTEMPTS, CALLS
 from codex_pooler.upstream.plain import ANSWERED, TOO_LARGE, Collector, PlainRequest, send_plain
@@ -148,10 +152,30 @@ async def run_call(call: CallRequest, house: House) -> CallAnswer:
     house.journal.begin(call.id, course.begun)
     answer = CallAnswer(499, outcome="cancelled", code=GONE)
     try:
-        answer = await _serve(course)
+        answer = await _within_limits(course)
     finally:
         course.settle(answer)
     return answer
+
+
+async def _within_limits(course: Course) -> CallAnswer:
+    """A call that spends something of an account's plan also counts against its key's limits."""
+    call, house = course.call, course.house
+    if call.route_class in WITHOUT_QUOTA:
+        return await _serve(course)
+    try:
+        reservation = house.limits.reserve(call.key, call.model or "", Estimate(), moment())
+    except KeyLimitReached as exc:
+        seconds = max(1, math.ceil(exc.retry_after))
+        extra = {"resets_at": round(exc.resets_at), "resets_in_seconds": seconds}
+        return _failed(Failure(429, exc.code, exc.message, "rate_limit_error", seconds, extra), outcome="rejected")
+    try:
+        answer = await _serve(course)
+        if answer.outcome == "succeeded":
+            reservation.settle(None, None)
+        return answer
+    finally:
+        reservation.release()
 
 
 async def _serve(course: Course) -> CallAnswer:
@@ -220,9 +244,17 @@ async def _try(course: Course, account: Account) -> tuple[Ending, Verdict]:
         course.attempts.append(_tried(course, account, started, "cancelled", None, GONE))
         raise
     verdict = classify(ending)
+    _observe(course.house, account, ending)
     outcome = "served" if not verdict.code else "failed_over" if verdict.move else "failed"
     course.attempts.append(_tried(course, account, started, outcome, ending.status, verdict.code or None))
     return ending, verdict
+
+
+def _observe(house: House, account: Account, ending: Ending) -> None:
+    """What the backend says of the account's limits beside its answer."""
+    now = moment().wall
+    if ending.head and (observation := from_headers(ending.head.headers, now)):
+        house.known.quotas.observe(account.id, observation, now)
 
 
 async def _ask_until_ready(course: Course, account: Account) -> Ending:
@@ -338,6 +370,7 @@ def asked(call: CallRequest) -> Asked:
         effort=None,
         service_tier=None,
         request_bytes=len(call.body),
+        client_ip=call.client_ip,
     )
 
 

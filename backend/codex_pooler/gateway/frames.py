@@ -43,6 +43,11 @@ class FrameRelay(Attempt):
         used_before = self.socket is not None and self.socket.turns_served > 1
         return used_before and not self._heard and self.ending.done() and self.ending.result().kind == "lost"
 
+    def limit_headers(self) -> Sequence[tuple[str, str]]:
+        upgrade = self.socket.head if self.socket and self.socket.turns_served == 1 else None
+        told = self.terminal.headers if self.terminal else ()
+        return (*upgrade.headers, *told) if upgrade else told
+
     def insertable(self) -> bool:
         return True
 

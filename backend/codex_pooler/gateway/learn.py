@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from codex_pooler.gateway.attempt import Attempt
 from codex_pooler.gateway.classify import Blame, Verdict
+from codex_pooler.quota.evidence import from_event, from_headers
 from codex_pooler.quota.refusals import refusal_of
 from codex_pooler.routing.candidates import Known, Moment
 
+LIMITS_SECONDS = 2.0  # a serving account's limits are read at most this often
 REFUSED = frozenset({Blame.USAGE, Blame.RATE, Blame.LOGIN})
 
 
@@ -26,3 +29,13 @@ def learn(known: Known, account_id: UUID, route_class: str, model: str, verdict:
     if verdict.blame in REFUSED:
         wait = verdict.block_seconds if verdict.blame is Blame.RATE else None
         known.quotas.refuse(account_id, refusal_of(verdict.code, verdict.resets_at, wait, "", model), now.wall)
+
+
+def learn_limits(known: Known, account_id: UUID, attempt: Attempt, *, urgent: bool, now: float) -> None:
+    """Take in what the backend said of the account's limits.  ``now`` is in unix seconds."""
+    if not urgent and not known.quotas.is_due(account_id, now, LIMITS_SECONDS):
+        return
+    seen = [from_headers(attempt.limit_headers(), now), *(from_event(event, now) for event in attempt.evidence)]
+    for observation in seen:
+        if observation is not None:
+            known.quotas.observe(account_id, observation, now)

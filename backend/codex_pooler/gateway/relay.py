@@ -44,6 +44,9 @@ class Relay(Attempt):
         used_before = self.connection is not None and self.connection.turns_served != 1
         return used_before and self.head is None and self.ending.done() and self.ending.result().kind == "lost"
 
+    def limit_headers(self) -> Sequence[tuple[str, str]]:
+        return self.head.headers if self.head else ()
+
     def insertable(self) -> bool:
         """A keepalive may stand before any output, and later only between events that end with their chunk."""
         if not self.committed:

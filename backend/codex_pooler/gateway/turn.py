@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -35,6 +35,8 @@ class TurnRequest:
     client_ip: str | None = None
     session: str | None = None  # a keyed digest of what the client calls its session, for the log
     way: Way | None = field(default=None, repr=False)  # None: over HTTP
+    binding: bytes | None = field(default=None, repr=False)  # digest of its session, which stays with one account
+    continues: str | None = field(default=None, repr=False)  # the response that it refers to, over HTTP
     owner: UUID | None = None  # the account that serves this session so far
     anchored: UUID | None = None  # continues a response that lives on this account's socket: it cannot move
 
@@ -86,6 +88,7 @@ class Failure:
     extra: Mapping[str, Any] = field(default_factory=dict)
     verbatim: bytes | None = field(default=None, repr=False)  # the backend's own body, passed through as it came
     param: str | None = None  # the member of the request that is at fault
+    headers: tuple[tuple[str, str], ...] = ()  # of the refusal, beside those that every one has
 
     def members(self) -> dict[str, Any]:
         """What its error object has beside message, type and code."""
@@ -126,6 +129,10 @@ class Sink(Protocol):
 
     @property
     def bytes_sent(self) -> int: ...
+
+    def show(self, headers: Sequence[tuple[str, str]]) -> None:
+        """More headers for the response head, before it goes out."""
+        ...
 
     def begin(self, head: ResponseHead | None) -> None:
         """Send the response head before the next payload; ``head`` is the backend's, None for a mere keepalive."""

@@ -32,6 +32,7 @@ class RoutedFields(msgspec.Struct):
     service_tier: str | None = None
     reasoning: _Reasoning | None = None
     max_output_tokens: Any = None
+    previous_response_id: str | None = None
 
     def __repr__(self) -> str:
         """Without the cache key, which names the client's conversation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+
 from aiohttp import web
 
 from codex_pooler.protocol import websocket as ws

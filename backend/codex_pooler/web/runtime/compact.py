@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aiohttp import web
 
-from codex_pooler.gateway.conductor import run_turn
-from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.turn import Failure
-from codex_pooler.keys.lookup import authenticate
 from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.errors import answered
-from codex_pooler.web.runtime.codex import HOUSE, KEYRING, turn_of
+from codex_pooler.web.runtime.caller import caller_of, serve
+from codex_pooler.web.runtime.codex import turn_of
 from codex_pooler.web.runtime.sinks import JsonSink
 
 ROUTE = "/backend-api/codex/responses/compact"
@@ -31,15 +27,13 @@ async def compact(request: web.Request) -> web.StreamResponse:
 
 
 async def _compact(request: web.Request) -> web.StreamResponse:
-    house = request.app[HOUSE]
-    key = authenticate(request.headers.get("Authorization"), house.snapshot.current, request.app[KEYRING])
-    admitted = moment()
+    caller = caller_of(request)
     body = as_turn(await read_body(request))
     conversation = conversation_digest(body) or ""
-    turn = turn_of(request, key, body, admitted, route=ROUTE, compaction=True, conversation=conversation)
-    turn = replace(turn, transport="http_json")  # the client gets one object, though its turn is streamed
+    # the client gets one object, though its turn is streamed
+    turn = turn_of(caller, body, compaction=True, route=ROUTE, conversation=conversation, transport="http_json")
     sink = CompactSink(request, turn.id)
-    outcome = await run_turn(turn, sink, house)
+    outcome = await serve(turn, sink, caller.house)
     return sink.answer(outcome.failure)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from codex_pooler.gateway.attempt import BROKEN
@@ -35,6 +37,9 @@ class FrameSink:
     @property
     def congested(self) -> bool:
         return self._socket.congested
+
+    def show(self, headers: Sequence[tuple[str, str]]) -> None:
+        """A websocket has no response head per turn."""
 
     def begin(self, head: ResponseHead | None) -> None:
         self.begun = True

@@ -9,7 +9,7 @@ from aiohttp import web
 from codex_pooler.keys.lookup import authenticate
 from codex_pooler.snapshot.catalog import Listing
 from codex_pooler.web.errors import answered
-from codex_pooler.web.runtime.codex import HOUSE, KEYRING
+from codex_pooler.web.runtime.caller import HOUSE, KEYRING
 
 PATHS = ("/backend-api/codex/models", "/backend-api/codex/v1/models")
 

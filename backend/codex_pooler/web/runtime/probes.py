@@ -6,7 +6,7 @@ from aiohttp import web
 
 from codex_pooler.keys.lookup import authenticate
 from codex_pooler.web.errors import answered, refusal
-from codex_pooler.web.runtime.codex import HOUSE, KEYRING
+from codex_pooler.web.runtime.caller import HOUSE, KEYRING
 
 
 async def probe_responses(request: web.Request) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +25,10 @@ class _ClientSink:
 
     def __init__(self, request: web.Request, turn_id: str) -> None:
         self._stream, self._turn_id = ClientStream(request), turn_id
+        self._more: Sequence[tuple[str, str]] = ()
+
+    def show(self, headers: Sequence[tuple[str, str]]) -> None:
+        self._more = headers
 
     @property
     def begun(self) -> bool:
@@ -60,6 +65,7 @@ class SseSink(_ClientSink):
                 ("content-type", "text/event-stream; charset=utf-8"),
                 ("x-accel-buffering", "no"),
                 ("x-request-id", self._turn_id),
+                *self._more,
                 *_shown(head),
             ]
         )
@@ -75,7 +81,7 @@ class SseSink(_ClientSink):
     def answer(self, failure: Failure | None) -> web.Response:
         """The handler's response once the turn is over."""
         if failure and not self.begun:
-            return failure_response(failure, self._turn_id)
+            return failure_response(failure, self._turn_id, self._more)
         if failure:
             self.fail(failure, None)
         return self._stream.response()
@@ -142,7 +148,7 @@ class JsonSink(_ClientSink):
         if body is None:
             failure = failure or Failure(502, "upstream_request_failed", "the backend's answer broke off; try again")
             if not self.begun:
-                return failure_response(failure, self._turn_id)
+                return failure_response(failure, self._turn_id, self._more)
             self.fail(failure, None)
             return self._stream.response()
         self._begin()
@@ -151,7 +157,7 @@ class JsonSink(_ClientSink):
         return self._stream.response()
 
     def _begin(self) -> None:
-        self._stream.begin([("content-type", "application/json"), ("x-request-id", self._turn_id)])
+        self._stream.begin([("content-type", "application/json"), ("x-request-id", self._turn_id), *self._more])
 
     def _body(self) -> bytes | None:
         """The response object; ``output`` is rebuilt from the items when the backend left it empty."""
@@ -163,9 +169,9 @@ class JsonSink(_ClientSink):
         return msgspec.json.encode(members)
 
 
-def failure_response(failure: Failure, turn_id: str) -> web.Response:
-    """A refusal before anything was sent."""
-    headers = {"x-request-id": turn_id, "cache-control": "no-store"}
+def failure_response(failure: Failure, turn_id: str, more: Sequence[tuple[str, str]] = ()) -> web.Response:
+    """A refusal before anything was sent; ``more`` headers tell of limits."""
+    headers = {"x-request-id": turn_id, "cache-control": "no-store", **dict(more), **dict(failure.headers)}
     if failure.retry_after is not None:
         headers["retry-after"] = str(failure.retry_after)
     if failure.verbatim is not None:

@@ -14,21 +14,24 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from codex_pooler.gateway import answers
-from codex_pooler.gateway.conductor import run_turn
-from codex_pooler.gateway.house import House, moment
+from codex_pooler.gateway.admission import Overloaded
+from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.legs import Legs, SocketWay
-from codex_pooler.gateway.turn import Failure, TurnRequest
-from codex_pooler.keys.lookup import KeyRefused, authenticate
+from codex_pooler.gateway.turn import Failure
+from codex_pooler.keys.lookup import KeyRefused
+from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol import websocket as ws
+from codex_pooler.protocol.compaction import is_compaction
 from codex_pooler.protocol.requests import BadRequest, FrameFields, read_fields, read_frame, without
 from codex_pooler.protocol.websocket import Message
-from codex_pooler.snapshot.model import Key
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.upstream.masking import client_frame
 from codex_pooler.upstream.websocket import UpstreamSocket
 from codex_pooler.web.errors import answered, refusal
+from codex_pooler.web.ingress import still_allowed
+from codex_pooler.web.runtime.caller import Caller, caller_of, serve, session_name
 from codex_pooler.web.runtime.client_socket import ClientSocket, is_upgrade, upgrade_head
-from codex_pooler.web.runtime.codex import HOUSE, KEYRING, ROUTE, client_name, session_name, session_seed
+from codex_pooler.web.runtime.codex import ROUTE
 from codex_pooler.web.runtime.frame_sink import FrameSink, as_frame
 from codex_pooler.web.runtime.stream import Written
 
@@ -38,6 +41,7 @@ MOST_TURNS = 16  # running at once on one socket
 REMEMBERED_IDS = 1024
 TURN_STATE = "x-codex-turn-state"
 STREAM_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}\Z")
+NOT_ALLOWED = "client IP is no longer allowed"
 NOT_ACTIVE = "api key is no longer active"
 DRAINING = "this gateway is restarting; connect again"
 
@@ -48,16 +52,15 @@ async def respond_over_websocket(request: web.Request) -> web.StreamResponse:
 
 
 async def _respond_over_websocket(request: web.Request) -> web.StreamResponse:
-    house = request.app[HOUSE]
-    session = Session(request, house)
-    if not session.key.pool.switches.websockets:
+    caller = caller_of(request)
+    if not caller.key.pool.switches.websockets:
         message = "websockets are switched off for this pool; Codex goes on over HTTP by itself"
         return refusal(426, "websocket_not_available", message)
     if not is_upgrade(request):
         return refusal(400, "websocket_upgrade_required", "this route takes POST, or GET with a websocket upgrade")
     if not _same_origin(request):
         return refusal(403, "origin_not_allowed", "a page of another site may not open sockets to this gateway")
-    await session.serve()
+    await Session(caller).serve()
     return Written(keep_alive=False)
 
 
@@ -70,29 +73,26 @@ def _same_origin(request: web.Request) -> bool:
 class Session:
     """One client socket with its turns and its sockets to the backend."""
 
-    def __init__(self, request: web.Request, house: House) -> None:
-        self._request, self._house = request, house
-        self.key = self._authenticate()
-        self._epoch = self.key.epoch
-        self._snapshot = house.snapshot.current
-        self._headers = {name.lower(): value for name, value in request.headers.items()}
-        self._client = client_name(self._headers.get("user-agent"))
-        self._legs = Legs(house.backend, self._headers)
-        self._socket = ClientSocket(request, self._received, self._gone)
+    def __init__(self, caller: Caller) -> None:
+        self._caller, self._house = caller, caller.house
+        self._epoch = caller.key.epoch
+        self._snapshot = caller.house.snapshot.current
+        self._legs = Legs(caller.house.backend, caller.headers)
+        self._socket = ClientSocket(caller.request, self._received, self._gone)
         self._turns: set[asyncio.Task[None]] = set()
         self._free = asyncio.Event()  # set whenever a turn has ended
         self._seen: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._stopping = False
-        self._name = session_name(self._headers)
+        self._name = session_name(caller.headers)
         self._active_at = time.monotonic()
 
     async def serve(self) -> None:
         """Until the connection has ended."""
-        self._legs.adopt(self._house.lingering.take(self.key.id, self._name) if self._name else [])
-        state = self._headers.get(TURN_STATE, "")
+        self._legs.adopt(self._house.lingering.take(self._caller.key.id, self._name) if self._name else [])
+        state = self._caller.headers.get(TURN_STATE, "")
         state = state if state.isascii() and state.isprintable() and 0 < len(state) <= 1024 else uuid7_text()
         self._house.clients.add(self)
-        self._socket.take_over(upgrade_head(self._request, [(TURN_STATE, state)]))
+        self._socket.take_over(upgrade_head(self._caller.request, [(TURN_STATE, state)]))
         try:
             await self._socket.closed
         finally:
@@ -118,17 +118,16 @@ class Session:
             self._socket.close(ws.GOING_AWAY, DRAINING)
 
     def _check_key(self) -> None:
+        if not still_allowed(self._caller.address, self._snapshot.settings.ingress):
+            self._socket.close(ws.POLICY, NOT_ALLOWED)
+            return
         try:
-            self.key = self._authenticate()
-        except KeyRefused:
+            self._caller = caller_of(self._caller.request)
+        except (KeyRefused, PolicyRefused):
             self._socket.close(ws.POLICY, NOT_ACTIVE)
             return
-        if self.key.epoch != self._epoch:
+        if self._caller.key.epoch != self._epoch:
             self._socket.close(ws.POLICY, NOT_ACTIVE)
-
-    def _authenticate(self) -> Key:
-        authorization = self._request.headers.get("Authorization")
-        return authenticate(authorization, self._house.snapshot.current, self._request.app[KEYRING])
 
     # -- messages
 
@@ -183,26 +182,24 @@ class Session:
         while anchor and anchor.busy and anchor.usable:
             self._free.clear()
             await self._free.wait()
-        turn_id = uuid7_text()
         way = SocketWay(self._legs, body, wire, model=fields.model, stream_id=frame.stream_id, anchor=anchor)
-        turn = TurnRequest(
-            id=turn_id,
-            key=self.key,
-            body=body,
-            fields=fields,
-            client_headers=self._headers,
-            seed=session_seed(self.key, self._headers, fields, turn_id),
+        turn = self._caller.turn(
+            body,
+            fields,
             route=ROUTE,
             transport="websocket",
-            client=self._client,
             admitted=moment(),
-            route_class="proxy_websocket",
+            route_class="proxy_compact" if is_compaction(body) else "proxy_websocket",
             way=way,
             anchored=anchor.account_id if anchor else None,
             owner=self._legs.account(),
         )
         sink = FrameSink(self._socket, frame.stream_id)
-        outcome = await run_turn(turn, sink, self._house)
+        try:
+            outcome = await serve(turn, sink, self._house)
+        except Overloaded as exc:
+            sink.fail(exc.failure(), None)
+            return
         if outcome.failure:
             sink.fail(outcome.failure, None)
 
@@ -234,7 +231,7 @@ class Session:
             task.cancel()
         kept = self._legs.release()
         if self._name and not self._stopping:
-            self._house.lingering.park(self.key.id, self._name, kept)
+            self._house.lingering.park(self._caller.key.id, self._name, kept)
         else:
             for leg in kept:
                 leg.close()
