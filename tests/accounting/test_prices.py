@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import timeit
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_pooler.accounting import prices
 from codex_pooler.accounting.prices import Cost, PriceBook, Prices, bundled, bundled_document, identifiers
+from codex_pooler.protocol.pricing import BATCH, STANDARD
 from codex_pooler.protocol.usage import Usage
 
 PRICES: dict[str, Any] = {
@@ -203,3 +206,10 @@ def test_cheaper_ways_are_cheaper_in_the_bundled_prices() -> None:
         assert [r.input for r in sold] == sorted(r.input for r in sold), name
         assert all(r.cached <= r.input <= r.output for r in sold), name
         assert all(r.cache_write is None or r.cache_write >= r.input for r in sold), name
+
+
+def test_every_status_is_explained_to_operators() -> None:
+    text = (Path(__file__).parents[2] / "docs/accounting.md").read_text()
+    statuses = {value for name, value in vars(prices).items() if name.isupper() and isinstance(value, str)}
+    told = {status for status in statuses if f"| `{status}` |" in text}
+    assert told == statuses - {STANDARD, BATCH}
