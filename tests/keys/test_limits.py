@@ -125,6 +125,22 @@ def test_a_released_request_counts_for_nothing(desk: Desk) -> None:
     desk.reserve(key)
 
 
+def test_requests_that_came_before_others_but_are_judged_after_them_leave_nothing_behind() -> None:
+    midnight = NOON + 12 * 3600
+    desk, key = Desk(begun=midnight), key_with(Limit("tokens", "minute", 10_000), Limit("tokens", "day", 10_000))
+    desk.load(key, {"m": (1, 500, 0)}, as_of=0)
+    second = desk.reserve(key)
+    slow = Clock(midnight - 3, 997.0)  # its body took its time, over midnight
+    first = desk.limits.reserve(key, "m", SMALL, slow)
+    assert desk.used(key) == [400, 700]
+    desk.seconds = 1
+    first.settle(7, None)
+    second.settle(9, None)
+    assert desk.used(key) == [16, 509]
+    desk.seconds = 60
+    assert desk.used(key) == [0, 509]
+
+
 def test_a_reservation_ends_once(desk: Desk) -> None:
     key = key_with(Limit("tokens", "day", 1000), max_concurrency=1)
     reservation = desk.reserve(key)

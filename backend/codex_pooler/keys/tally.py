@@ -25,6 +25,7 @@ class Use:
     monotonic: float
     amounts: Sequence[int]
     ended: float | None = None  # monotonic seconds
+    recent: bool = False  # counted in the sliding minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Tally:
         self._periods = {name: Period(name, SPANS[name](now.wall)) for name in SPANS if name in windows}
         self._running: dict[Use, None] = {}
         self._unstored: deque[Use] = deque()  # in the order they ended
-        self._minute: deque[Use] = deque()  # in the order they were admitted
+        self._minute: deque[Use] = deque()  # about in the order they were admitted
         self._minute_sums = [0, 0, 0]
 
     def advance(self, now: Moment) -> None:
@@ -105,7 +106,9 @@ class Tally:
             if not period.span.holds(now.wall):
                 period.roll(now.wall, (*self._running, *self._unstored))
         while self._minute and self._minute[0].monotonic <= now.monotonic - MINUTE_SECONDS:
-            _subtract(self._minute_sums, self._minute.popleft().amounts)
+            left = self._minute.popleft()
+            left.recent = False
+            _subtract(self._minute_sums, left.amounts)
 
     def used(self, limit: Limit) -> int:
         """How much of a limit is used, reservations included."""
@@ -125,7 +128,7 @@ class Tally:
         change = [new - old for new, old in zip(amounts, use.amounts, strict=True)]
         for period in self._periods.values():
             period.count(use, change)
-        if self._minute and use.monotonic >= self._minute[0].monotonic:
+        if use.recent:
             _add(self._minute_sums, change)
         use.amounts, use.ended = amounts, now.monotonic
         del self._running[use]
@@ -156,7 +159,8 @@ class Tally:
             period.count(use, use.amounts)
 
     def recall(self, use: Use) -> None:
-        """Count a request for the minute it was admitted in; they come in that order."""
+        """Count a request for the minute it was admitted in; they come about in that order."""
+        use.recent = self._slides
         if self._slides:
             self._minute.append(use)
             _add(self._minute_sums, use.amounts)
@@ -165,7 +169,12 @@ class Tally:
         """Unix seconds at which ``attempted`` more may be used, as far as can be told."""
         if limit.window != "minute":
             return self._periods[limit.window].resets_at()
-        return self._minute_frees(limit, self.used(limit) + attempted - limit.maximum, now)
+        index, excess = INDEX[limit.metric], self.used(limit) + attempted - limit.maximum
+        for use in self._minute:
+            excess -= use.amounts[index]
+            if excess <= 0:
+                return _leaves_at(use, now)
+        return now.wall + MINUTE_SECONDS
 
     def consumption(self, now: Moment) -> list[Consumption]:
         """Every limit and how much of it is used."""
@@ -174,20 +183,10 @@ class Tally:
         return [Consumption(limit, amount, self._empty_at(limit, now) if amount else None) for limit, amount in used]
 
     def _empty_at(self, limit: Limit, now: Moment) -> float:
-        """Unix seconds at which the window is as if nothing had been used."""
+        """Unix seconds at which nothing of what is used now counts any more, or of a week the first."""
         if limit.window != "minute":
             return self._periods[limit.window].resets_at()
-        return self._minute_frees(limit, self.used(limit), now)
-
-    def _minute_frees(self, limit: Limit, amount: int, now: Moment) -> float:
-        index = INDEX[limit.metric]
-        if amount <= 0:
-            return now.wall
-        for use in self._minute:
-            amount -= use.amounts[index]
-            if amount <= 0:
-                return now.wall + use.monotonic + MINUTE_SECONDS - now.monotonic
-        return now.wall + MINUTE_SECONDS
+        return _leaves_at(self._minute[-1], now)
 
     def _merge_oldest(self) -> None:
         """With the database away for long, a day's oldest requests become one: stored a little late, never lost."""
@@ -217,6 +216,10 @@ def regroup(old: Iterable[Tally], place: Callable[[str], Tally], now: Moment) ->
         place(use.model)._take_over(use, running=False)
     for use in sorted(recent, key=lambda use: use.monotonic):
         place(use.model).recall(use)
+
+
+def _leaves_at(use: Use, now: Moment) -> float:
+    return now.wall + use.monotonic + MINUTE_SECONDS - now.monotonic
 
 
 def _add(sums: list[int], amounts: Iterable[int]) -> None:

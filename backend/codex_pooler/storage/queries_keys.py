@@ -60,7 +60,8 @@ MOVE = Query(
 DELETE = Query(sa.delete(api_keys).where(_KEY_ID))
 
 
-# What keys have used since three moments: one row per key and model.  A turn that was rejected is no use of a key.
+# What keys have used since three moments: one row per key and model.  Neither what was rejected nor what needs no
+# model (files, helper routes) is a use of a key that limits count.
 _sought = (
     sa.func.unnest(
         sa.bindparam("ids", type_=ARRAY(sa.Uuid)), sa.bindparam("since", type_=ARRAY(sa.DateTime(timezone=True)))
@@ -95,6 +96,7 @@ USED = Query(
         ),
     )
     .join(_sought, sa.and_(_hour.api_key_id == _sought.c.id, _hour.hour >= _sought.c.since))
+    .where(_hour.model != "")
     .group_by(_hour.api_key_id, sa.func.lower(_hour.model))
 )
 
@@ -103,7 +105,7 @@ _turn = requests.c
 LATELY = Query(
     sa.select(
         _turn.api_key_id,
-        sa.func.lower(sa.func.coalesce(_turn.model, "")).label("model"),
+        sa.func.lower(_turn.model).label("model"),
         _turn.admitted_at,
         (sa.func.coalesce(_turn.input_tokens, 0) + sa.func.coalesce(_turn.output_tokens, 0)).label("tokens"),
         sa.func.coalesce(_turn.cost_micros, 0).label("cost_micros"),
@@ -112,6 +114,7 @@ LATELY = Query(
         _turn.api_key_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),
         _turn.admitted_at > sa.bindparam("since", type_=sa.DateTime(timezone=True)),
         _turn.status != "rejected",
+        _turn.model != "",
     )
     .order_by(_turn.admitted_at)
 )
