@@ -1,4 +1,4 @@
-"""Writes session bindings behind, reads other processes' back, and removes what has expired."""
+"""Keeps session bindings alike here, in the database and so in other processes, and removes what has expired."""
 
 from __future__ import annotations
 
@@ -18,65 +18,77 @@ WRITE_SECONDS = 1.0
 MERGE_SECONDS = 30.0
 SWEEP_SECONDS = 3600.0
 OVERLAP_SECONDS = 60.0  # other processes' clocks, and transactions that were still open when we looked
+COLUMNS = ("digests", "pool_ids", "account_ids", "kinds", "seen")
 
 
-async def restore_bindings(database: Database, bindings: Bindings) -> None:
-    """Before the first turn: what earlier processes knew.  Without the database every session simply begins anew."""
-    try:
-        await _merge(database, bindings, time.time() - LIFETIME_SECONDS)
-    except UNAVAILABLE as exc:
-        log.warning("session bindings could not be read (%s); sessions may change their account", type(exc).__name__)
+class BindingKeeper:
+    """One per process.  With the database away everything stays in memory until it is back."""
 
+    def __init__(self, database: Database, bindings: Bindings) -> None:
+        self._database, self._bindings = database, bindings
+        self._merged_at = 0.0
 
-async def keep_bindings(database: Database, bindings: Bindings) -> None:
-    """Write, merge and sweep until cancelled; with the database away everything stays in memory."""
-    merged_at = swept_at = time.time()
-    while True:
-        await asyncio.sleep(WRITE_SECONDS)
-        now = time.time()
+    async def load(self) -> None:
+        """Before the first turn: what earlier processes knew.  Without a database every session begins anew."""
         try:
-            await store_bindings(database, bindings)
-            if now - merged_at >= MERGE_SECONDS:
-                await _merge(database, bindings, merged_at - OVERLAP_SECONDS)
-                merged_at = now
-            if now - swept_at >= SWEEP_SECONDS:
-                swept_at = now
-                await _sweep(database, now)
-        except (*UNAVAILABLE, psycopg2.Error) as exc:
-            log.debug("session bindings wait in memory (%s)", type(exc).__name__)
+            await self.merge(time.time())
+        except UNAVAILABLE as exc:
+            log.warning("session bindings could not be read (%s); sessions may move", type(exc).__name__)
 
+    async def run(self) -> None:
+        """Write, merge and sweep until cancelled."""
+        swept_at = time.time()
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            now = time.time()
+            try:
+                await self.store()
+                if abs(now - self._merged_at) >= MERGE_SECONDS:
+                    await self.merge(now)
+                if abs(now - swept_at) >= SWEEP_SECONDS:
+                    swept_at = now
+                    await self.sweep(now)
+            except (*UNAVAILABLE, psycopg2.Error) as exc:  # an account deleted in this very moment, too
+                log.debug("session bindings wait in memory (%s)", type(exc).__name__)
 
-async def store_bindings(database: Database, bindings: Bindings) -> None:
-    """Write everything that changed.  Raises what the database raises; nothing is lost then."""
-    while changes := bindings.take_changes():
+    async def store(self) -> None:
+        """Write what has changed here.  Raises what the database raises; nothing is lost then."""
+        while changes := self._bindings.take_changes():
+            try:
+                async with self._database.transaction() as session:
+                    await _write(session, changes)
+            except BaseException:
+                self._bindings.give_back(changes)
+                raise
+
+    async def store_the_rest(self) -> None:
+        """At shutdown.  What does not reach the database is lost: those sessions may move to another account."""
         try:
-            async with database.transaction() as session:
-                await _write(session, changes)
-        except BaseException:
-            bindings.give_back(changes)
-            raise
+            async with asyncio.timeout(5):
+                await self.store()
+        except Exception as exc:
+            log.warning("some session bindings could not be stored (%s)", type(exc).__name__)
+
+    async def merge(self, now: float) -> None:
+        """Take over what others wrote since the last time.  ``now`` is in unix seconds; raises as the database does."""
+        since = max(min(self._merged_at, now) - OVERLAP_SECONDS, now - LIFETIME_SECONDS)
+        async with self._database.session() as session:
+            rows = await session.fetch(queries.SINCE, since=since, most=CAPACITY)
+        self._merged_at = now
+        self._bindings.restore(
+            Binding(bytes(row.digest), row.pool_id, row.account_id, row.kind, row.seen) for row in reversed(rows)
+        )
+
+    async def sweep(self, now: float) -> None:
+        """Remove from the database what nobody has seen for a day."""
+        async with self._database.session() as session:
+            await session.execute(queries.EXPIRE, before=now - LIFETIME_SECONDS)
 
 
 async def _write(session: Session, changes: Changes) -> None:
     if changes.released:
-        await session.run(
-            queries.RELEASE,
-            {"account_ids": list(changes.released), "seen": list(changes.released.values())},
-        )
+        accounts, moments = list(changes.released), list(changes.released.values())
+        await session.run(queries.RELEASE, {"account_ids": accounts, "seen": moments})
     if bound := sorted(changes.bound):  # in one order, so that two processes never wait for each other
-        columns = list(zip(*bound, strict=True))
-        names = ("digests", "pool_ids", "account_ids", "kinds", "seen")
-        await session.run(queries.STORE, {name: list(column) for name, column in zip(names, columns, strict=True)})
-
-
-async def _merge(database: Database, bindings: Bindings, since: float) -> None:
-    async with database.session() as session:
-        rows = await session.fetch(queries.SINCE, since=since, most=CAPACITY)
-    bindings.restore(
-        Binding(bytes(row.digest), row.pool_id, row.account_id, row.kind, row.seen) for row in reversed(rows)
-    )
-
-
-async def _sweep(database: Database, now: float) -> None:
-    async with database.session() as session:
-        await session.execute(queries.EXPIRE, before=now - LIFETIME_SECONDS)
+        columns = zip(COLUMNS, zip(*bound, strict=True), strict=True)
+        await session.run(queries.STORE, {name: list(values) for name, values in columns})
