@@ -517,3 +517,9 @@ def test_reading_and_taking_in_a_head_is_cheap(quotas: Quotas) -> None:
 
     best = min(timeit.repeat(read, number=500, repeat=9)) / 500
     assert best < 200e-6, f"{best * 1e6:.0f} µs"
+
+
+def test_what_comes_with_every_turn_is_looked_at_now_and_then(quotas: Quotas) -> None:
+    asked = [quotas.is_due(A, NOW + second, 2.0) for second in (0.0, 0.5, 1.9, 2.0, 2.1)]
+    assert asked == [True, False, False, True, False]
+    assert quotas.is_due(B, NOW + 2.1, 2.0)

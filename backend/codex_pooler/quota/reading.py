@@ -21,7 +21,7 @@ def as_text(value: Any, longest: int = 128) -> str | None:
 
 def as_number(value: Any) -> float | None:
     """A finite number, also out of a string; None in place of anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if not isinstance(value, (int, float, str)) or isinstance(value, bool):
         return None
     try:
         number = float(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 MINUTE, DAY = 60.0, 86_400.0
 DAY_MINUTES = 1_440
@@ -101,6 +102,7 @@ def believable(reset_at: float, observed_at: float, minutes: int) -> bool:
     return observed_at < reset_at <= observed_at + horizon(minutes)
 
 
+@lru_cache(maxsize=1024)
 def limit_key_of(*names: str | None) -> str:
     """The family of a limit that the backend calls by these names; the first that says something counts."""
     plain = [_plain(name) for name in names if name]
