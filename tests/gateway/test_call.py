@@ -29,7 +29,7 @@ def key_of(rig: Rig) -> Key:
 
 
 def call_of(rig: Rig, **more: Any) -> CallRequest:
-    asked = {
+    asked: dict[str, Any] = {
         "id": str(uuid4()),
         "key": key_of(rig),
         "method": "POST",
