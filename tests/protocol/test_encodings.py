@@ -25,7 +25,6 @@ def bare_deflate(data: bytes) -> bytes:
 
 PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
-    "x-gzip": ("x-gzip", gzip.compress),
     "zlib": ("deflate", zlib.compress),
     "bare deflate": ("deflate", bare_deflate),
     "br": ("br", lambda data: brotli.compress(data, quality=3)),

@@ -10,7 +10,7 @@ import os
 import time
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -19,6 +19,7 @@ import pytest
 from aiohttp import web
 from backports import zstd
 
+from codex_pooler.snapshot.settings import DEFAULTS, Ingress
 from codex_pooler.web import bodies
 from codex_pooler.web.errors import answered
 from codex_pooler.web.server import Runner
@@ -43,6 +44,7 @@ class Reader:
     port: int = 0
     body: bytes = b""
     limit: int = bodies.MAX_BODY_BYTES
+    limits: Ingress = DEFAULTS.ingress
 
     async def read(self, request: web.Request) -> web.StreamResponse:
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -65,6 +67,7 @@ async def reader() -> AsyncIterator[Reader]:
     async with aiohttp.ClientSession() as http:
         made = Reader(http)
         app = web.Application()
+        app[bodies.LIMITS] = lambda: made.limits
         app.router.add_post("/", made.read)
         runner = Runner(app, drain_seconds=1)
         await runner.setup()
@@ -111,8 +114,8 @@ async def test_bombs_are_a_413(reader: Reader, encoding: str) -> None:
     )
 
 
-async def test_a_compressed_body_has_a_limit_of_its_own(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_COMPRESSED_BYTES", 1000)
+async def test_a_compressed_body_has_a_limit_of_its_own(reader: Reader) -> None:
+    reader.limits = replace(reader.limits, max_compressed_body_bytes=1000)
 
     async def trickled() -> AsyncIterator[bytes]:
         for _ in range(11):
@@ -123,10 +126,24 @@ async def test_a_compressed_body_has_a_limit_of_its_own(reader: Reader, monkeypa
     assert await reader.post(os.urandom(1001)) == (200, "1001")
 
 
-async def test_decompression_has_its_time(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "DECODING_SECONDS", 0.0)
+async def test_decompression_has_its_time(reader: Reader) -> None:
+    reader.limits = replace(reader.limits, decompression_timeout_ms=0)
     packed = zstd.compress(os.urandom(3 * MIB))
     assert await reader.post(packed, "zstd") == (408, "request_decompression_timeout")
+
+
+async def test_an_operator_may_tighten_every_limit(reader: Reader) -> None:
+    packed = gzip.compress(bytes(3 * MIB))
+    reader.limits = replace(reader.limits, max_decompression_ratio=10_000)
+    assert (await reader.post(packed, "gzip"))[0] == 200
+    reader.limits = replace(reader.limits, max_decompressed_body_bytes=2 * MIB)
+    assert await reader.post(packed, "gzip") == (413, "decompressed_request_too_large")
+    reader.limits = replace(reader.limits, max_decompression_ratio=100)
+    assert await reader.post(packed, "gzip") == (413, "decompression_ratio_exceeded")
+    reader.limits = replace(reader.limits, decompression_algorithms=("zstd",))
+    assert await reader.post(packed, "gzip") == (415, "unsupported_content_encoding")
+    assert await reader.post(packed, "x-gzip") == (415, "unsupported_content_encoding")
+    assert await reader.post(packed) == (200, str(len(packed)))
 
 
 async def test_a_body_may_come_byte_by_byte(reader: Reader) -> None:

@@ -98,7 +98,6 @@ def _deflate(raw: bytes) -> Stream:
 # name -> how a stream of it begins, and whether several may follow each other
 ENCODINGS: dict[str, tuple[Callable[[bytes], Stream], bool]] = {
     "gzip": (lambda raw: _Zlib(31), True),
-    "x-gzip": (lambda raw: _Zlib(31), True),
     "deflate": (_deflate, False),
     "br": (lambda raw: _Brotli(), False),
     "zstd": (lambda raw: _Zstd(), True),
@@ -106,13 +105,13 @@ ENCODINGS: dict[str, tuple[Callable[[bytes], Stream], bool]] = {
 _DAMAGED = (zlib.error, brotli.error, zstd.ZstdError)
 
 
-def unpack(encoding: str, raw: bytes, limit: int) -> Iterator[bytes]:
+def unpack(encoding: str, raw: bytes, limit: int, ratio: int = MAX_RATIO) -> Iterator[bytes]:
     """The decoded body in pieces, some of them empty; every step takes a bounded time.
 
     ``limit`` is in decoded bytes.  Raises Undecodable, or Inflated with the first piece that is too much.
     """
     begin, _ = ENCODINGS[encoding]
-    most, size = min(limit, max(RATIO_FLOOR, MAX_RATIO * len(raw))), 0
+    most, size = min(limit, max(RATIO_FLOOR, ratio * len(raw))), 0
     streams, at, stream = 1, 0, begin(raw)
     while True:
         fed = raw[at : at + FEED_BYTES] if stream.hungry else b""

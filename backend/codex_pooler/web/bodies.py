@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
 from codex_pooler.protocol.encodings import ENCODINGS, Inflated, Undecodable, unpack
+from codex_pooler.snapshot.settings import DEFAULTS, Ingress
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-MAX_COMPRESSED_BYTES = 32 * 1024 * 1024
 IDLE_SECONDS = 30.0  # between two pieces of a body
 TOTAL_SECONDS = 300.0
-DECODING_SECONDS = 10.0
 INLINE_COMPRESSED_BYTES = 256 * 1024
 INLINE_BYTES = 1024 * 1024  # what is larger is decoded in a thread, so that other turns go on meanwhile
+ALIASES = {"x-gzip": "gzip"}
+
+# the instance's limits for compressed bodies as they are now; an application without them goes by the defaults
+LIMITS: web.AppKey[Callable[[], Ingress]] = web.AppKey("body_limits")
 
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
 
@@ -33,10 +37,20 @@ class BodyRefused(Exception):
 
 async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
     """The decoded body, at most ``limit`` bytes.  Raises BodyRefused."""
-    encoding = _encoding(request) if "Content-Encoding" in request.headers else None
-    most, code = limit, "request_too_large"
-    if encoding:
-        most, code = min(limit, MAX_COMPRESSED_BYTES), "compressed_request_too_large"
+    if "Content-Encoding" not in request.headers:
+        return await _received(request, limit, "request_too_large")
+    told = request.config_dict.get(LIMITS)
+    limits = told() if told else DEFAULTS.ingress
+    encoding = _encoding(request, limits.decompression_algorithms)
+    if encoding is None:
+        return await _received(request, limit, "request_too_large")
+    limits = replace(limits, max_decompressed_body_bytes=min(limit, limits.max_decompressed_body_bytes))
+    raw = await _received(request, min(limit, limits.max_compressed_body_bytes), "compressed_request_too_large")
+    return await _decoded(encoding, raw, limits)
+
+
+async def _received(request: web.Request, most: int, code: str) -> bytes:
+    """The body as it came; ``code`` names the refusal of one that has more bytes than ``most``."""
     if request.content_length is not None and request.content_length > most:
         raise _too_large(code, most)
     try:
@@ -47,17 +61,18 @@ async def read_body(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
         raise BodyRefused(400, "invalid_request", "the body is not framed as its headers say") from None
     if len(body) > most:
         raise _too_large(code, most)
-    return await _decoded(encoding, body, limit) if encoding else body
+    return body
 
 
-def _encoding(request: web.Request) -> str | None:
+def _encoding(request: web.Request, accepted: Collection[str]) -> str | None:
     """The one encoding of the body; None when it is plain."""
     named = ",".join(request.headers.getall("Content-Encoding")).lower().split(",")
-    encodings = [name for each in named if (name := each.strip()) not in ("", "identity")]
+    encodings = [ALIASES.get(name, name) for each in named if (name := each.strip()) not in ("", "identity")]
     if len(encodings) > 1:
         raise BodyRefused(415, "unsupported_content_encoding", "send the body in one encoding, not in several")
-    if encodings and encodings[0] not in ENCODINGS:
-        raise BodyRefused(415, "unsupported_content_encoding", "send the body plain or as gzip, deflate, br or zstd")
+    if encodings and (encodings[0] not in ENCODINGS or encodings[0] not in accepted):
+        message = f"send the body plain or as {', '.join(accepted)}" if accepted else "send the body plain"
+        raise BodyRefused(415, "unsupported_content_encoding", message)
     return encodings[0] if encodings else None
 
 
@@ -77,21 +92,23 @@ async def _arriving(request: web.Request, most: int, code: str) -> bytes:
     return b"".join(pieces)
 
 
-async def _decoded(encoding: str, raw: bytes, limit: int) -> bytes:
+async def _decoded(encoding: str, raw: bytes, limits: Ingress) -> bytes:
     try:
-        return await _unpack(encoding, raw, limit)
+        return await _unpack(encoding, raw, limits)
     except Undecodable:
         raise BodyRefused(400, "invalid_request", "the compressed request body is invalid") from None
     except Inflated as exc:
         if exc.reason == "size":
-            raise _too_large("decompressed_request_too_large", limit) from None
-        message = "the body decompresses to more than 200 times its size; send it plain"
+            raise _too_large("decompressed_request_too_large", limits.max_decompressed_body_bytes) from None
+        message = f"the body decompresses to more than {limits.max_decompression_ratio} times its size; send it plain"
         raise BodyRefused(413, "decompression_ratio_exceeded", message) from None
 
 
-async def _unpack(encoding: str, raw: bytes, limit: int) -> bytes:
+async def _unpack(encoding: str, raw: bytes, limits: Ingress) -> bytes:
     """Begun here, and left to a thread as soon as the body proves large."""
-    unpacking, began, size = unpack(encoding, raw, limit), [], 0
+    unpacking = unpack(encoding, raw, limits.max_decompressed_body_bytes, limits.max_decompression_ratio)
+    began: list[bytes] = []
+    size = 0
     if len(raw) <= INLINE_COMPRESSED_BYTES:
         for piece in unpacking:
             began.append(piece)
@@ -100,12 +117,13 @@ async def _unpack(encoding: str, raw: bytes, limit: int) -> bytes:
                 break
         else:
             return b"".join(began)
-    return await asyncio.get_running_loop().run_in_executor(_threads, _unpacked, began, unpacking)
+    seconds = limits.decompression_timeout_ms / 1000
+    return await asyncio.get_running_loop().run_in_executor(_threads, _unpacked, began, unpacking, seconds)
 
 
-def _unpacked(pieces: list[bytes], unpacking: Iterator[bytes]) -> bytes:
+def _unpacked(pieces: list[bytes], unpacking: Iterator[bytes], seconds: float) -> bytes:
     """Runs in a thread: the rest of the pieces, as long as that does not take too long."""
-    latest = time.monotonic() + DECODING_SECONDS
+    latest = time.monotonic() + seconds
     for piece in unpacking:
         pieces.append(piece)
         if time.monotonic() > latest:
