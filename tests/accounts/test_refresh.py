@@ -96,7 +96,7 @@ async def test_f15_two_processes_never_spend_one_token_twice(scene: Scene) -> No
     asked = [each.renew(scene.account_id, scene.token) for each in refreshers for _ in range(5)]
     renewals = await asyncio.gather(*asked)
     assert scene.exchanges == 1
-    assert len({renewal.token for renewal in renewals}) == 1
+    assert len({renewal.token for renewal in renewals if renewal.token}) == 1
     assert scene.world.record.reused_refresh_tokens == []
 
 

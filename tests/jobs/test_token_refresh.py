@@ -66,7 +66,7 @@ async def test_a_login_that_waits_for_the_database_is_stored_soon(
     await asyncio.sleep(0.05)
     scene.logins.refusals = 3
     renewal = await scene.refresher.renew(scene.account_id, scene.token)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await scene.stored())["access"] != renewal.token:
             await asyncio.sleep(0.01)
     assert scene.exchanges == 1

@@ -24,7 +24,7 @@ from codex_pooler.upstream.oauth import DOUBTFUL, PERMANENT, RECOVERY, RefreshRe
 
 log = logging.getLogger(__name__)
 
-STORE_SECONDS = 3.0  # how long those who wait for a token wait for the database as well
+STORE_SECONDS = 5.0  # how long those who wait for a token wait for the database as well
 ELSEWHERE_SECONDS = 10.0  # how long to wait for another process that is renewing the login
 LOOK_AGAIN_SECONDS = 0.25
 NOT_STORED = (psycopg2.Error, *UNAVAILABLE)
