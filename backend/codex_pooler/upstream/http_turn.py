@@ -80,8 +80,11 @@ def turn_head(authority: str, path: str, account: Credential, turn: HttpTurn) ->
 
 def forwarded_headers(client_headers: Mapping[str, str], model: str) -> list[tuple[str, str]]:
     """What a client says that the backend may know, and the model as a hint for the backend's own routing."""
+    for_this_hop = client_headers.get("connection", "").lower()  # what it names is not meant to travel on
     headers = [
-        (name, value) for name in FORWARDED if (value := client_headers.get(name)) and len(value) <= MAX_FORWARDED_VALUE
+        (name, value)
+        for name in FORWARDED
+        if (value := client_headers.get(name)) and len(value) <= MAX_FORWARDED_VALUE and name not in for_this_hop
     ]
     if model.isascii() and model.isprintable() and len(model) <= 128:
         headers.append(("x-codex-routing-hint", f"model={model}"))

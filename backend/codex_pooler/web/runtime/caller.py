@@ -96,7 +96,8 @@ def caller_of(request: web.Request) -> Caller:
     key = authenticate(request.headers.get("Authorization"), known, request.app[KEYRING])
     address = client_ip(request, known.settings.ingress)
     check_network(key, address)
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    # bytes that are no text would fail wherever the value is encoded again
+    headers = {name.lower(): value for name, value in request.headers.items() if value.isascii()}
     return Caller(request, house, key, headers, address, moment())
 
 
