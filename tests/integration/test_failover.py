@@ -15,8 +15,6 @@ BEFORE_OUTPUT = [
     "rate_limit_with_retry_after",
     "bare_429",
     "insufficient_quota",
-    "token_expired",
-    "token_revoked",
     "account_deactivated",
     "deactivated_workspace",
     "forbidden",
@@ -61,6 +59,21 @@ async def test_the_client_sees_one_clean_stream_from_the_second_account(gateway:
     assert first["error_code"], "the log says why"
     assert (second["account"]["name"], second["outcome"]) == ("acct-2", "served")
     assert (row["status"], row["usage"]["state"]) == ("succeeded", "final")
+
+
+@pytest.mark.parametrize("fault", ["token_expired", "token_revoked"])
+async def test_a_refused_token_is_renewed_and_the_same_account_serves(gateway: Gateway, fault: str) -> None:
+    """Acceptance scenario 11: the client sees nothing but success."""
+    await gateway.fault("acct-1", fault)
+    async with gateway.turn("Reply with exactly: still-here") as answer:
+        text = await answer.text()
+        assert answer.status == 200, text
+    assert text.count("event: response.completed") == 1
+    (row,) = await gateway.log()
+    assert [(a["account"]["name"], a["outcome"]) for a in row["attempt_log"]] == [
+        ("acct-1", "failed_over"),
+        ("acct-1", "served"),
+    ]
 
 
 @pytest.mark.parametrize("fault", OF_THE_REQUEST)

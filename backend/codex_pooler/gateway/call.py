@@ -8,16 +8,20 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
-from codex_pooler.gateway import answers, budgets
+from codex_pooler.gateway import answers
 from codex_pooler.gateway.classify import Blame, Verdict, classify
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.learn import learn
 from codex_pooler.gateway.turn import Ending, Failure
 from codex_pooler.keys.limits import Estimate, KeyLimitReached
 from codex_pooler.protocol.http1 import ProtocolError, ResponseHead
+from codex_pooler.protocol.usage import Usage, read_usage
 from codex_pooler.quota.evidence import from_headers
 from codex_pooler.routing.candidates import Moment, NoCandidate, RouteRequest, choose
 from codex_pooler.routing.request import WITHOUT_QUOTA
@@ -60,6 +64,7 @@ class CallAnswer:
     failure: Failure | None = None
     outcome: str = "succeeded"
     code: str | None = None
+    usage: Usage | None = None
 
 
 def no_objection(body: bytes) -> Failure | None:
@@ -101,7 +106,7 @@ class CallRequest:
     client: str | None = None
     client_ip: str | None = field(default=None, repr=False)
     replayable: bool = False
-    first_byte_seconds: float = budgets.FIRST_BYTE
+    first_byte_seconds: float | None = None  # None: as the settings say
     check: Callable[[bytes], Failure | None] = no_objection
     ready: Callable[[bytes], bool] = always_ready
     ready_seconds: float = READY_SECONDS
@@ -126,11 +131,12 @@ class Course:
             error_code=answer.code,
             duration_ms=_ms(moment().monotonic - self.call.admitted.monotonic),
             ttft_ms=None,
-            usage=None,
+            usage=answer.usage,
             service_tier=None,
             response_bytes=len(answer.body),
             attempts=self._attempts(),
             excluded=self.excluded,
+            cost=house.prices.current.cost((self.call.model,), None, None, answer.usage),
         )
         house.journal.end(self.call.id, final_row(self.asked, self.begun, ended))
         house.finished[self.call.key.pool.id] += 1
@@ -172,7 +178,7 @@ async def _within_limits(course: Course) -> CallAnswer:
     try:
         answer = await _serve(course)
         if answer.outcome == "succeeded":
-            reservation.settle(None, None)
+            reservation.settle(answer.usage.total if answer.usage else None, None)
         return answer
     finally:
         reservation.release()
@@ -280,7 +286,7 @@ async def _exchange(house: House, account: Account, call: CallRequest, *, warm: 
     request = PlainRequest(call.method, call.path, call.body, call.headers)
     try:
         await send_plain(house.backend, account, request, collector, warm=warm)
-        await _patience(collector, call.first_byte_seconds)
+        await _patience(collector, call.first_byte_seconds or house.budgets.first_byte, house.budgets.gap)
     except ConnectFailed as exc:
         return Ending("unsent", reason=f"upstream_{exc.reason}_failed"), False
     except ProtocolError:
@@ -291,11 +297,11 @@ async def _exchange(house: House, account: Account, call: CallRequest, *, warm: 
     return _ending(collector), used
 
 
-async def _patience(collector: Collector, first_byte_seconds: float) -> None:
+async def _patience(collector: Collector, first_byte_seconds: float, gap_seconds: float) -> None:
     """Wait for the answer; between any two signs of life of the backend there may be only so much time."""
     loop = asyncio.get_running_loop()
     while not collector.done.done():
-        budget = budgets.GAP if collector.head else first_byte_seconds
+        budget = gap_seconds if collector.head else first_byte_seconds
         left = collector.heard_at + budget - loop.time()
         if left <= 0:
             collector.stop("upstream_idle_timeout" if collector.head else "upstream_first_byte_timeout")
@@ -321,7 +327,8 @@ def _answer(course: Course, account: Account, ending: Ending, verdict: Verdict) 
         if failure := course.call.check(ending.body):
             course.attempts[-1] = replace(course.attempts[-1], outcome="failed", error_code=failure.code)
             return replace(_failed(failure), account_id=account.id)
-        return CallAnswer(head.status, shown(head), ending.body, account.id)
+        usage = None if course.call.route_class in WITHOUT_QUOTA else usage_in(ending.body)
+        return CallAnswer(head.status, shown(head), ending.body, account.id, usage=usage)
     if ending.kind == "http_error" and not verdict.move and head:  # about the request: in the backend's own words
         outcome = "rejected" if head.status < 500 else "failed"
         return CallAnswer(head.status, shown(head), ending.body, account.id, outcome=outcome, code=verdict.code)
@@ -340,6 +347,23 @@ def _failure(course: Course, ending: Ending, verdict: Verdict) -> Failure:
 
 def _failed(failure: Failure, outcome: str = "failed") -> CallAnswer:
     return CallAnswer(failure.status, failure=failure, outcome=outcome, code=failure.code)
+
+
+class _Spent(msgspec.Struct):
+    usage: Any = None
+
+
+_spent = msgspec.json.Decoder(_Spent)
+
+
+def usage_in(body: bytes) -> Usage | None:
+    """The tokens that an answer says it cost; None when it says nothing that can be believed."""
+    if b'"usage"' not in body:
+        return None
+    try:
+        return read_usage(_spent.decode(body).usage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def shown(head: ResponseHead) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ class Verdict:
     resets_at: float | None = None  # unix seconds
     block_seconds: float = 60.0  # how long to leave the account alone when no reset is named
     strip_reasoning: bool = False
+    renew: bool = False  # the token is refused, not the account: a fresh one may do
 
 
 MOVES = {
@@ -115,7 +116,8 @@ def _classify_status(status: int, error: UpstreamError, retry_after: float | Non
         return verdict
     if row := STATUSES.get(status):
         code, blame, seconds = row
-        return Verdict(error.code or code, move=True, blame=blame, block_seconds=retry_after or seconds)
+        seconds = retry_after or seconds
+        return Verdict(error.code or code, move=True, blame=blame, block_seconds=seconds, renew=blame is Blame.LOGIN)
     if status >= 500:
         return Verdict(error.code or f"upstream_{status}", move=True, blame=Blame.HEALTH)
     if status == 403 and not error.is_json:  # a challenge page: this way out is distrusted, not the request
@@ -130,7 +132,10 @@ def _classify_code(error: UpstreamError, retry_after: float | None) -> Verdict |
         if row := MOVES.get(known):
             blame, seconds = row
             seconds = retry_after or seconds
-            return Verdict(known, move=True, blame=blame, resets_at=error.resets_at, block_seconds=seconds)
+            renew = blame is Blame.LOGIN and not known.startswith(("account_", "workspace_"))
+            return Verdict(
+                known, move=True, blame=blame, resets_at=error.resets_at, block_seconds=seconds, renew=renew
+            )
     if any(phrase in error.message.lower() for phrase in MODEL_UNAVAILABLE):
         return Verdict("upstream_model_unavailable", move=True)
     return None

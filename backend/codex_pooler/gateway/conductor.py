@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 
-from codex_pooler.gateway.classify import Blame, Verdict
+from codex_pooler.gateway.classify import Verdict
 from codex_pooler.gateway.course import Course
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.outcomes import CANCELLED, nobody, outcome_of, rejected
@@ -71,7 +71,7 @@ async def _tried(course: Course, choice: Choice) -> tuple[Ending, Verdict]:
             body, stripped = shorter, True
             waiting.appendleft(account)
             continue
-        if verdict.blame is Blame.LOGIN and not renewed and (fresh := await _renewed(course.house, account)):
+        if verdict.renew and not renewed and (fresh := await _renewed(course.house, account)):
             renewed = True
             waiting.appendleft(fresh)
         if not waiting or not verdict.move:

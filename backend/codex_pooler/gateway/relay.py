@@ -114,7 +114,7 @@ class Relay(Attempt):
         self.first_output_at = self._last_written = self._last_bytes
         self._scanner.only_terminal = True
         self._watch(rest)
-        complete = self._body is not None and self._body.complete
+        complete = self._body is not None and self._body.complete and self.terminal is not None
         payload = b"".join((self._hold.release(), *rest))
         if self.evidence:
             told = self.pool_limits() if self.pool_limits else None
