@@ -93,3 +93,27 @@ def test_references_do_not_tell_who_it_is() -> None:
     assert len(account_ref("acct-1")) == 12
     assert "acct" not in account_ref("acct-1")
     assert identity_key("a", None, "u") == "a||u"
+
+
+@pytest.mark.parametrize(
+    ("state", "login_refused", "possible"),
+    [
+        ("active", False, True),
+        ("paused", False, True),
+        ("disabled", False, True),
+        ("pending", False, False),
+        ("reauth_required", False, False),
+        ("active", True, False),
+        ("paused", True, False),
+    ],
+)
+def test_a_login_can_be_renewed_unless_it_is_refused_or_missing(
+    state: str, login_refused: bool, possible: bool
+) -> None:
+    assert (refusals(state, login_refused=login_refused)["refresh"] is None) == possible
+
+
+def test_reactivating_without_a_good_login_leads_to_the_need_for_one() -> None:
+    assert after("reactivate", "paused") == "active"
+    assert after("reactivate", "paused", login_refused=True) == "reauth_required"
+    assert after("pause", "reauth_required", login_refused=True) == "paused"

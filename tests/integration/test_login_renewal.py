@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from uuid import UUID
 
+from codex_pooler.accounts.logins import Logins
+from codex_pooler.accounts.renewal import renewed
+from codex_pooler.app import process
 from codex_pooler.jobs.token_refresh import renew_what_is_due
+from codex_pooler.storage.secret_spool import SecretSpool
+from codex_pooler.upstream.oauth import Grant
 from tests.integration.whole import Gateway
 
 
@@ -55,3 +62,47 @@ async def test_a_refused_login_leaves_the_routing_at_once(gateway: Gateway) -> N
     async with gateway.turn() as answer:
         assert answer.status == 200
         await answer.read()
+
+
+async def test_a_login_that_a_dead_process_kept_is_stored_at_the_next_start(gateway: Gateway, dsn: str) -> None:
+    context = gateway.process.context
+    logins = Logins(context.database, context.keyring.upstream, SecretSpool(context.config.state_dir / "spool"))
+    items = (await gateway.admin("GET", "/upstreams"))["items"]
+    account_id = next(UUID(item["id"]) for item in items if item["label"] == "acct-1")
+    login = await logins.current(account_id)
+    assert login
+    issued = gateway.world.issue(gateway.world.accounts["acct-1"])
+    grant = Grant(issued["access_token"], issued["refresh_token"], issued["id_token"], None)
+    await logins.keep(renewed(login, grant, datetime.now(UTC)))
+    async with process(context.config, dsn) as next_start:
+        pool = next_start.house.snapshot.current.pools[UUID(gateway.pool_id)]
+        assert issued["access_token"] in [member.account.access_token for member in pool.members]
+    assert logins.kept() == []
+    again = await logins.current(account_id)
+    assert again
+    assert again.refresh_token == issued["refresh_token"]
+
+
+async def test_scenario_11_a_turn_whose_token_is_refused_goes_on_with_a_new_one(gateway: Gateway) -> None:
+    await gateway.fault("acct-1", "token_expired", route="turn")
+    async with gateway.turn() as answer:
+        assert answer.status == 200
+        assert b"response.completed" in await answer.read()
+    assert exchanges(gateway) == 1
+    assert [one.account for one in gateway.world.record.arrivals if one.fault == "token_expired"] == ["acct-1"]
+    served = [row["account"]["name"] for row in await gateway.log()]
+    assert served == ["acct-1"], "the account that was refused is the one that serves"
+
+
+async def test_f17_fifty_turns_that_are_refused_at_once_cost_one_exchange_per_login(gateway: Gateway) -> None:
+    days_later = time.time() + 11 * 86_400
+    gateway.world.clock = lambda: days_later
+
+    async def turn() -> int:
+        async with gateway.turn() as answer:
+            assert b"response.completed" in await answer.read()
+            return int(answer.status)
+
+    assert set(await asyncio.gather(*(turn() for _ in range(50)))) == {200}
+    assert 1 <= exchanges(gateway) <= 2
+    assert gateway.world.record.reused_refresh_tokens == []
