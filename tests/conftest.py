@@ -100,6 +100,9 @@ class QuietLive:
     def total_in_flight(self) -> int:
         return 0
 
+    def explain(self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None) -> None:
+        return None
+
 
 @pytest.fixture
 def context(config: Config, database: Database, keyring: Keyring) -> WebContext:

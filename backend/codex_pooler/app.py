@@ -25,6 +25,7 @@ from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewed
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
+from codex_pooler.jobs.bindings import BindingKeeper
 from codex_pooler.jobs.catalog_sync import CatalogSync
 from codex_pooler.jobs.doubted_logins import DoubtedLogins
 from codex_pooler.jobs.file_records import FileKeeper
@@ -40,8 +41,9 @@ from codex_pooler.quota.keeper import QuotaKeeper
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.standing import BLOCKED
 from codex_pooler.routing.bindings import Bindings
-from codex_pooler.routing.candidates import Known
-from codex_pooler.routing.health import Health
+from codex_pooler.routing.candidates import Known, RouteRequest
+from codex_pooler.routing.explain import Explanation, explain
+from codex_pooler.routing.health import Health, Rules
 from codex_pooler.routing.leases import Leases
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.snapshot.settings import Settings
@@ -84,6 +86,7 @@ class ProcessView:
     """What the console may ask of the running process (web.context.LiveView)."""
 
     known: Known
+    snapshot: SnapshotHolder
 
     def in_flight(self, account_id: UUID) -> int:
         return self.known.leases.held(account_id)
@@ -101,6 +104,15 @@ class ProcessView:
         if standing.grade != BLOCKED:
             return None
         return datetime.fromtimestamp(standing.until or standing.valid_until, UTC)
+
+    def explain(
+        self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None
+    ) -> Explanation | None:
+        pool, now = self.snapshot.current.pools.get(pool_id), moment()
+        if pool is None:
+            return None
+        owner = self.known.bindings.account_of(binding, now.wall) if binding else None
+        return explain(RouteRequest(pool, model, route_class, seed, owner), self.known, now)
 
 
 @dataclass(frozen=True)
@@ -161,7 +173,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         spool = Spool(config.state_dir / "spool")
         stack.callback(spool.close)
         metrics, journal, broadcaster = Metrics(), Journal(spool), Broadcaster()
-        known = Known(Health(), Quotas(), Leases(), Bindings())
+        known = Known(Health(lambda: _circuit_rules(snapshot)), Quotas(), Leases(), Bindings())
         backend = ConnectionPool(config.chatgpt_url)
         stack.callback(backend.close)
         logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
@@ -185,6 +197,10 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         keeper = QuotaKeeper(database, known.quotas)
         await keeper.load()
         usage = UsageClient(config.chatgpt_url)
+        bindings = BindingKeeper(database, known.bindings)
+        await bindings.load()
+        stack.push_async_callback(bindings.store_the_rest)
+        await stack.enter_async_context(_background({"session-bindings": bindings.run()}))
         stack.push_async_callback(usage.close)
         doubts = DoubtedLogins(refresher)
         polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, doubts.look_into)
@@ -201,7 +217,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             config=config,
             database=database,
             keyring=keyring,
-            live=ProcessView(known),
+            live=ProcessView(known, snapshot),
             refresher=refresher,
             refresh_snapshot=snapshot.refresh,
             bootstrap_token=token,
@@ -212,6 +228,11 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
 
 
 def _refresher(config: Config, logins: Logins, snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Refresher:
+def _circuit_rules(snapshot: SnapshotHolder) -> Rules:
+    settings = snapshot.current.settings.gateway
+    return Rules(settings.circuit_failure_threshold, settings.circuit_open_seconds)
+
+
     """Whoever renews a login tells this process's turns and consoles; the other processes hear of it by NOTIFY."""
 
     async def changed(account_id: UUID) -> None:

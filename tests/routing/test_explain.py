@@ -153,8 +153,8 @@ def test_the_explanation_and_the_choice_agree_always(
     explanation = explain(request, known, NOW)
     outcome = decided(request, known)
     ranked = [each.member for each in explanation.verdicts if each.rank]
-    assert [each.rank for each in explanation.verdicts if each.rank] == list(range(1, len(ranked) + 1))
-    assert len(explanation.verdicts) == len(facts)
+    ranks = [each.rank for each in explanation.verdicts]
+    assert ranks == [*range(1, len(ranked) + 1), *[None] * (len(facts) - len(ranked))]
     assert all(each.rank or each.reasons for each in explanation.verdicts), "nobody is left out without a reason"
     assert ranked[:3] == (list(outcome.ranked) if isinstance(outcome, Choice) else [])
     firsts = [each.reasons[0].code for each in explanation.verdicts if not each.rank]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from codex_pooler.routing.candidates import (
     Moment,
     NoCandidate,
     RouteRequest,
+    failing_until,
     preferred_owner,
     rank,
     survey,
@@ -81,7 +83,7 @@ def explain(request: RouteRequest, known: Known, moment: Moment) -> Explanation:
     for out in found.left_out:
         passing[out.member.account.id].append(out.obstacle)
     verdicts = [_verdict(member, ranks, passing, request, known, moment) for member in request.pool.members]
-    verdicts.sort(key=lambda verdict: verdict.rank or len(verdicts) + 1)
+    verdicts.sort(key=lambda verdict: verdict.rank or math.inf)
     return Explanation(request, moment.wall, _affinity(found, request, verdicts), tuple(verdicts))
 
 
@@ -97,7 +99,7 @@ def _verdict(
     standing = known.quotas.standing(account_id, request.model, moment.wall)
     number = ranks.get(account_id)
     if number:
-        reasons = _demotion(account_id, request, known, moment)
+        reasons = _drawback(account_id, request, known, moment)
     else:
         lane = Lane(request.model, request.route_class not in WITHOUT_QUOTA)
         elsewhere = [NOT_THE_OWNER] if request.pinned not in (None, account_id) else []
@@ -112,10 +114,13 @@ def _verdict(
     )
 
 
-def _demotion(account_id: UUID, request: RouteRequest, known: Known, moment: Moment) -> list[Obstacle]:
+def _drawback(account_id: UUID, request: RouteRequest, known: Known, moment: Moment) -> list[Obstacle]:
+    """Why one that can serve goes last; it may even be failing, when everybody is."""
     cell = known.health.lane(request.route_class).get(account_id)
-    if cell is None or not cell.demoted(moment.monotonic):
+    if cell is None or not (cell.demoted(moment.monotonic) or cell.excluded(moment.monotonic)):
         return []
+    if cell.excluded(moment.monotonic):
+        return [failing_until(cell, moment)]
     return [Obstacle("health", "demoted", moment.wall + cell.soft_until - moment.monotonic)]
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.routing.explain import Explanation
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
 
@@ -33,6 +34,12 @@ class LiveView(Protocol):
 
     def total_in_flight(self) -> int:
         """Turns being served by this process."""
+        ...
+
+    def explain(
+        self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None
+    ) -> Explanation | None:
+        """How a request would be routed now; ``binding`` is the digest of its session.  None: no such pool."""
         ...
 
 

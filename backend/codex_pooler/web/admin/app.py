@@ -31,6 +31,7 @@ from codex_pooler.web.admin import (
     meta,
     pools,
     request_logs,
+    routing,
     session,
     settings,
     traffic,
@@ -44,7 +45,20 @@ from codex_pooler.web.admin.problems import Problem, not_found, problem_response
 from codex_pooler.web.context import CONTEXT, WebContext
 
 log = logging.getLogger(__name__)
-PAGES = (session, bootstrap, meta, pools, upstreams, api_keys, request_logs, traffic, client_configs, events, settings)
+PAGES = (
+    session,
+    bootstrap,
+    meta,
+    pools,
+    routing,
+    upstreams,
+    api_keys,
+    request_logs,
+    traffic,
+    client_configs,
+    events,
+    settings,
+)
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for page in PAGES for endpoint in page.api.endpoints)
 CLOSE = {"Connection": "close"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
