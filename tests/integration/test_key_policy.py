@@ -25,7 +25,7 @@ async def refused(gateway: Gateway, **asked: Any) -> tuple[int, dict[str, Any], 
 
 async def sent(gateway: Gateway, **asked: Any) -> dict[str, Any]:
     """What the backend got of a turn that is served."""
-    gateway.world.record.keep_bodies = True
+    gateway.world.settings.keep_bodies = True
     async with gateway.turn(**asked) as answer:
         assert answer.status == 200, await answer.text()
     body: dict[str, Any] = (await gateway.arrived())[-1]["body"]
