@@ -11,7 +11,7 @@ from codex_pooler.keys.policy import EFFORTS, TIERS
 from codex_pooler.snapshot.model import Switches
 
 TEXT = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
-SAID = set(re.findall(r"`([a-z_]+)`", TEXT))
+SAID = set(re.findall(r"`([a-z0-9_]+)`", TEXT))
 
 
 def test_every_limit_is_documented() -> None:
