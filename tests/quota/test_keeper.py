@@ -17,7 +17,7 @@ from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.refusals import refusal_of
 from codex_pooler.quota.standing import KNOWN_GOOD
 from codex_pooler.storage.database import Database
-from tests.quota.statements import DAY, HOUR, NOW, head, metered, poll, usage, window
+from tests.quota.statements import DAY, HOUR, NOW, event, head, metered, poll, usage, window
 
 MODEL = "gpt-5.5"
 A, B = UUID(int=1), UUID(int=2)
@@ -90,6 +90,39 @@ async def test_the_newer_statement_wins_between_processes(database: Database) ->
     one.observe(A, head(60, at=NOW + 20), NOW + 20)
     await QuotaKeeper(database, one).load()
     assert record.windows["account", "5h"].used_percent == 60.0
+
+
+async def test_a_busy_process_learns_what_another_was_told_of_models_and_money(database: Database) -> None:
+    await accounts(database, A)
+    busy, asking = Quotas(), Quotas()
+    asking.observe(A, metered(model_usage={"gpt-6-astra": {"available": False}}), NOW)
+    await QuotaKeeper(database, asking).store()
+    busy.observe(A, event(10, NOW + 5, credits={"has_credits": True, "unlimited": False}), NOW + 5)
+    await QuotaKeeper(database, busy).load()
+    record = busy.record(A)
+    assert record is not None
+    assert record.spend is not None
+    assert busy.standing(A, "gpt-6-astra", NOW + 6).reason == "model_unavailable"
+    await QuotaKeeper(database, busy).store()
+    again = (await restored(database)).record(A)
+    assert again is not None
+    assert again.credits is not None
+    assert again.credits.observed_at == NOW + 5
+    assert again.spend == record.spend
+
+
+async def test_a_withdrawn_verdict_does_not_come_back_from_another_process(database: Database) -> None:
+    await accounts(database, A)
+    one, other = Quotas(), Quotas()
+    for quotas in (one, other):
+        quotas.observe(A, usage({"rate_limit": {"allowed": False}}), NOW)
+    one.observe(A, head(5, at=NOW + 40), NOW + 40)
+    other.observe(A, usage({"plan_type": "plus"}, NOW + 50), NOW + 50)
+    for quotas in (one, other) * 3:
+        await QuotaKeeper(database, quotas).store()
+        await QuotaKeeper(database, quotas).load()
+    for quotas in (one, other, await restored(database)):
+        assert quotas.standing(A, MODEL, NOW + 51).grade == KNOWN_GOOD
 
 
 async def test_blocks_and_their_end_reach_other_processes(database: Database) -> None:

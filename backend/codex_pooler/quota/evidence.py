@@ -305,7 +305,6 @@ def _gates(stated: Any, observed_at: float) -> tuple[ModelGate, ...] | None:
     return tuple(closed[:MOST_LIMITS])
 
 
-def _reached(stated: Any, observed_at: float) -> Reached | None:
+def _reached(stated: Any, observed_at: float) -> Reached:
     """``"kind"``, ``{"type": "kind"}``, or nothing."""
-    kind = as_text(stated) or as_text(as_object(stated).get("type"))
-    return Reached(kind, observed_at) if kind else None
+    return Reached(as_text(stated) or as_text(as_object(stated).get("type")) or "", observed_at)

@@ -80,7 +80,7 @@ class ModelGate:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The kind of limit that the backend says was reached; the only stop signal of some metered plans."""
+    """The kind of limit that the backend says was reached, empty when none; the only stop signal of some plans."""
 
     kind: str
     observed_at: float = field(compare=False)

@@ -125,8 +125,11 @@ class Quotas:
         )
         for merge, rows in merges:
             for row in rows:
-                if merge(self._record(row.account_id), row):
+                record = self._record(row.account_id)
+                if merge(record, row):
                     self._forget_standings(row.account_id)
+                if record.unsaved_state:
+                    self._unsaved.add(row.account_id)
 
     def shift(self, seconds: float) -> None:
         """The wall clock was set by so much: all that is known moves along."""

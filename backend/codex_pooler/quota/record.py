@@ -130,9 +130,6 @@ class Record:
 
     def _take_part(self, name: str, seen: Observation, now: float) -> bool:
         new, old = getattr(seen, name), getattr(self, name)
-        if name == "reached" and new is None and seen.source == USAGE and old is not None:
-            self.reached = None  # the usage endpoint names it as long as it is so
-            return True
         if new is None or (old is not None and not _may_replace(new, old, now)):
             return False
         if name == "credits" and new.overage_reached is None and old is not None:  # heads and events never tell it
@@ -172,7 +169,7 @@ class Record:
                 changed = True
         for limit_key, old in list(self.verdicts.items()):
             if old.refuses and _contradicts(seen, limit_key, old.observed_at):
-                del self.verdicts[limit_key]
+                self.verdicts[limit_key] = Verdict(limit_key, None, False, seen.observed_at)
                 changed = True
         return changed
 
@@ -279,7 +276,7 @@ def _contradicts(seen: Observation, limit_key: str, said_at: float) -> bool:
     speaks = bool(windows or verdict) or (limit_key == ACCOUNT and seen.spend is not None)
     if not speaks or (verdict and verdict.refuses):
         return False
-    if limit_key == ACCOUNT and (seen.reached or (seen.spend and seen.spend.reached)):
+    if limit_key == ACCOUNT and ((seen.reached and seen.reached.kind) or (seen.spend and seen.spend.reached)):
         return False
     return all(window.used_percent < USED_UP for window in windows)
 

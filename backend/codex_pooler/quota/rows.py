@@ -15,6 +15,8 @@ from codex_pooler.quota.windows import Window
 
 Row = dict[str, Any]
 
+PARTS: dict[str, type[Any]] = {"credits": Credits, "spend": Spend, "reached": Reached}
+
 
 @dataclass(slots=True)
 class Changes:
@@ -72,17 +74,18 @@ def _block_row(account_id: UUID, limit_key: str, block: Block) -> Row:
 
 
 def _state_row(account_id: UUID, record: Record) -> Row:
-    state = {
+    return {"account_id": str(account_id), "state": _state(record), "observed_at": _iso(record.observed_at)}
+
+
+def _state(record: Record) -> Row:
+    return {
         "plan_type": record.plan_type,
         "saved_resets": record.saved_resets,
         "gates_seen_at": record.gates_seen_at,
-        "verdicts": [asdict(verdict) for verdict in record.verdicts.values()],
-        "gates": [asdict(gate) for gate in record.gates.values()],
-        "credits": record.credits and asdict(record.credits),
-        "spend": record.spend and asdict(record.spend),
-        "reached": record.reached and asdict(record.reached),
+        "verdicts": [asdict(record.verdicts[limit_key]) for limit_key in sorted(record.verdicts)],
+        "gates": [asdict(record.gates[model]) for model in sorted(record.gates)],
+        **{name: asdict(part) if (part := getattr(record, name)) else None for name in PARTS},
     }
-    return {"account_id": str(account_id), "state": state, "observed_at": _iso(record.observed_at)}
 
 
 def merge_window(record: Record, row: Any) -> bool:
@@ -118,23 +121,49 @@ def merge_block(record: Record, row: Any) -> bool:
 
 
 def merge_state(record: Record, row: Any) -> bool:
-    """Take a stored state unless something newer is known.  Parts that this version cannot read are left out."""
-    seen_at, state = row.observed_at.timestamp(), row.state
-    if record.observed_at and record.observed_at >= seen_at and not _has_no_state(record):
-        return False
-    record.plan_type, record.saved_resets = state.get("plan_type"), state.get("saved_resets")
-    record.gates_seen_at = state.get("gates_seen_at") or 0.0
-    record.verdicts = {verdict.limit_key: verdict for verdict in _facts(Verdict, state.get("verdicts"))}
-    record.gates = {gate.model: gate for gate in _facts(ModelGate, state.get("gates"))}
-    record.credits, record.spend = _fact(Credits, state.get("credits")), _fact(Spend, state.get("spend"))
-    record.reached = _fact(Reached, state.get("reached"))
+    """Take those parts of a stored state that are newer than what is known; True when there were any.
+
+    Parts that this version cannot read are left out.  Where more is known here than there, that is to be stored.
+    """
+    stored, seen_at = row.state, row.observed_at.timestamp()
+    taken = [_merge_part(record, name, _fact(kind, stored.get(name))) for name, kind in PARTS.items()]
+    taken += [_merge_verdict(record, verdict) for verdict in _facts(Verdict, stored.get("verdicts"))]
+    taken += [_merge_gates(record, stored), _merge_plan(record, stored, seen_at)]
     record.observed_at = max(record.observed_at, seen_at)
+    record.unsaved_state = record.unsaved_state or _state(record) != stored
+    return any(taken)
+
+
+def _merge_part(record: Record, name: str, stored: Any) -> bool:
+    own = getattr(record, name)
+    if stored is None or (own is not None and own.observed_at >= stored.observed_at):
+        return False
+    setattr(record, name, stored)
     return True
 
 
-def _has_no_state(record: Record) -> bool:
-    """Windows were restored first and nothing else is known yet."""
-    return record.plan_type is None and not record.verdicts and record.credits is None and record.spend is None
+def _merge_verdict(record: Record, stored: Verdict) -> bool:
+    own = record.verdicts.get(stored.limit_key)
+    if own is not None and own.observed_at >= stored.observed_at:
+        return False
+    record.verdicts[stored.limit_key] = stored
+    return True
+
+
+def _merge_gates(record: Record, stored: Row) -> bool:
+    seen_at = stored.get("gates_seen_at") or 0.0
+    if seen_at <= record.gates_seen_at:
+        return False
+    record.gates = {gate.model: gate for gate in _facts(ModelGate, stored.get("gates"))}
+    record.gates_seen_at = seen_at
+    return True
+
+
+def _merge_plan(record: Record, stored: Row, seen_at: float) -> bool:
+    if record.observed_at >= seen_at and record.plan_type is not None:
+        return False
+    record.plan_type, record.saved_resets = stored.get("plan_type"), stored.get("saved_resets")
+    return True
 
 
 F = TypeVar("F")

@@ -117,7 +117,7 @@ def _money(record: Record, windows: list[Window]) -> Iterator[Obstacle]:
         return
     if credits and credits.overage_reached:
         yield Obstacle(SPEND_LIMITED, credits.observed_at + STALE_SECONDS, dated=False)
-    if reached and not windows and verdict is None:
+    if reached and reached.kind and not windows and verdict is None:
         reason = SPEND_LIMITED if "credits" in reached.kind else USAGE_LIMITED
         yield Obstacle(reason, reached.observed_at + STALE_SECONDS, dated=False)
 
