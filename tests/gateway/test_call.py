@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ import pytest
 from codex_pooler.gateway.call import CallAnswer, CallRequest, run_call
 from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.turn import Failure
-from codex_pooler.snapshot.model import Key
+from codex_pooler.snapshot.model import Key, Limit
 from tests.gateway.scripted import Rig, Script, refuses, says
 
 ACCOUNT_A, ACCOUNT_B = UUID(int=1), UUID(int=2)
@@ -216,6 +217,50 @@ async def test_a_client_that_leaves_ends_the_call_and_frees_the_account(rig: Rig
     assert rig.house.known.leases.total() == 0
     row = await row_of(rig)
     assert (row["status"], row["http_status"], row["attempts"][0]["outcome"]) == ("cancelled", 499, "cancelled")
+
+
+async def test_tokens_are_counted_where_the_backend_tells_them(rig: Rig) -> None:
+    body = b'{"data":[],"usage":{"input_tokens":16,"output_tokens":196,"total_tokens":212}}'
+    rig.backend.scripts = [answers(body), answers(body), answers(b'{"usage":{"input_tokens":"many"}}')]
+    await ask(rig, model="gpt-image-2")
+    await ask(rig, route_class="proxy_control")
+    await ask(rig)
+    rows = await rig.settled(3)
+    assert [(row["input_tokens"], row["output_tokens"]) for row in rows] == [(16, 196), (None, None), (None, None)]
+
+
+async def test_what_spends_a_plan_counts_against_the_keys_limits(rig: Rig) -> None:
+    key = replace(key_of(rig), limits=(Limit("requests", "minute", 1),))
+    rig.backend.scripts = [refuses(400, b"{}"), answers(), answers()]
+    assert (await ask(rig, key=key)).status == 400, "refused by the backend: it does not count"
+    assert (await ask(rig, key=key)).status == 200
+    refused = await ask(rig, key=key)
+    assert refused.failure
+    assert (refused.status, refused.failure.code) == (429, "rate_limit_exceeded")
+    assert refused.failure.retry_after
+    assert (await ask(rig, key=key, route_class="proxy_control")).status == 200, "a question beside turns is free"
+
+
+async def test_a_session_keeps_its_account(rig: Rig) -> None:
+    rig.backend.scripts = [answers()]
+    assert (await ask(rig, owner=ACCOUNT_B)).account_id == ACCOUNT_B
+
+
+async def test_a_busy_account_is_waited_for(rig: Rig) -> None:
+    (pool,) = rig.house.snapshot.current.pools.values()
+    one = replace(pool.members[0], max_concurrency=1)
+    key = replace(key_of(rig), pool=replace(pool, members=(one,)))
+    rig.backend.scripts = [answers(b"1"), answers(b"2")]
+    with rig.house.known.leases.hold(ACCOUNT_A, pool.id):
+        waiting = asyncio.create_task(ask(rig, key=key))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+    assert (await waiting).status == 200
+    rig.house.busy_wait = 0.05
+    with rig.house.known.leases.hold(ACCOUNT_A, pool.id):
+        answer = await ask(rig, key=key)
+        assert answer.failure
+        assert (answer.status, answer.failure.code) == (429, "accounts_busy")
 
 
 async def test_a_call_shows_nothing_of_what_it_carries(rig: Rig) -> None:

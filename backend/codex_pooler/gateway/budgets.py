@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from codex_pooler.snapshot.settings import Gateway
 
-FIRST_BYTE = 120.0  # from sending a request that is no turn to its response head
-GAP = 300.0  # between bytes of its body
 AFTER_TERMINAL = 5.0  # from the terminal event to the end of the response
 DRAIN = 30.0  # reading on for the usage after the client left
 
@@ -16,7 +14,7 @@ DRAIN = 30.0  # reading on for the usage after the client left
 class Budgets:
     """Of one turn, as the settings were when it was sent."""
 
-    first_byte: float = 120.0  # from sending a turn to the response head
+    first_byte: float = 120.0  # from sending a turn or another call to the response head
     first_event: float = 180.0  # from the head to the first byte of the body
     gap: float = 300.0  # between bytes of the body
     keepalive: float = 10.0  # of silence towards the client; 0: never

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
 from codex_pooler.gateway.call import CallAnswer, CallRequest, run_call
+from codex_pooler.routing.affinity import Seed
 from codex_pooler.storage.ids import uuid7_text
-from codex_pooler.web.runtime.caller import Caller
+from codex_pooler.web.runtime.caller import KEYRING, Caller
 from codex_pooler.web.runtime.sinks import failure_response
 
 JSON = "application/json"
@@ -21,6 +23,7 @@ def call_of(caller: Caller, *, content_type: str | None = JSON, **asked: Any) ->
     Of the client's headers only ``accept`` goes along, and only where it is one the backend serves.
     """
     call_id, key = uuid7_text(), caller.key
+    seed = caller.seed(None, call_id)
     accept = caller.headers.get("accept", JSON)
     headers = [("accept", accept if accept in ACCEPTED else JSON), ("x-request-id", call_id)]
     if content_type:
@@ -30,12 +33,21 @@ def call_of(caller: Caller, *, content_type: str | None = JSON, **asked: Any) ->
         key=key,
         method=caller.request.method,
         headers=headers,
-        seed=caller.seed(None, call_id).value,
+        seed=seed.value,
+        owner=_owner(caller, seed),
         client=caller.client,
         client_ip=caller.logged_address,
         admitted=caller.admitted,
         **asked,
     )
+
+
+def _owner(caller: Caller, seed: Seed) -> UUID | None:
+    """The account of the session's turns: a file, for one, had better be where they are."""
+    if seed.kind != "session":
+        return None
+    digest = caller.request.app[KEYRING].digest("session_ref", seed.value)
+    return caller.house.known.bindings.account_of(digest, caller.admitted.wall)
 
 
 async def carry(caller: Caller, call: CallRequest) -> CallAnswer:

@@ -1,0 +1,40 @@
+"""Who is asked, after waiting for a busy account if need be; and the same account again with a newer login."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codex_pooler.gateway.house import House, moment
+from codex_pooler.routing.candidates import Choice, NoCandidate, RouteRequest, choose
+from codex_pooler.snapshot.model import Account
+
+
+async def chosen(request: RouteRequest, house: House) -> Choice:
+    """The accounts to try; while all that could serve are busy the request waits in line.  Raises NoCandidate."""
+    deadline, full = 0.0, NoCandidate({"busy": 1})
+    while True:
+        try:
+            if deadline or not house.line.is_waiting(request.pool.id):
+                choice = choose(request, house.known, moment())
+                if deadline:
+                    house.line.wake()  # there may be room for the next one, too
+                return choice
+        except NoCandidate as none:
+            if not none.excluded.get("busy"):
+                raise
+            full = none
+        been_here, now = bool(deadline), moment().monotonic
+        deadline = deadline or now + house.busy_wait
+        if not await house.line.wait(request.pool.id, deadline - now, in_front=been_here):
+            raise full
+
+
+async def with_newer_login(house: House, account: Account) -> Account | None:
+    """The account with a token that was not refused yet; None when there is none to be had."""
+    if house.refresher is None:
+        return None
+    renewal = await house.refresher.renew(account.id, account.access_token)
+    if renewal.token is None:
+        return None
+    house.known.quotas.relogin(account.id)
+    return replace(account, access_token=renewal.token)
