@@ -21,7 +21,7 @@ from codex_pooler.web.admin.schemas.common import (
     text,
 )
 
-TRANSPORTS = ("http_sse", "http_json", "websocket")
+TRANSPORTS = ("http_sse", "http_json", "http_multipart", "websocket")
 RANGES = ("1h", "6h", "24h", "7d", "30d")
 
 
