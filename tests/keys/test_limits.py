@@ -85,6 +85,7 @@ def test_scenario_39_the_third_request_in_a_minute_waits_for_the_first_to_leave(
     desk.seconds = 30.5
     refused = desk.refused(key)
     assert (refused.code, refused.used, refused.retry_after) == ("rate_limit_exceeded", 2, 29.5)
+    assert refused.kind == "rate_limit_error"
     assert refused.message == "the key 'ci' has used 2 of its 2 requests per minute; try again in 30s"
     desk.seconds = 60
     desk.reserve(key)
@@ -156,7 +157,7 @@ def test_all_limits_must_leave_room(desk: Desk) -> None:
     key = key_with(Limit("requests", "minute", 10), Limit("tokens", "day", 300))
     desk.reserve(key)
     refused = desk.refused(key)
-    assert (refused.limit.metric, refused.code) == ("tokens", "key_limit_reached")
+    assert (refused.limit.metric, refused.code, refused.kind) == ("tokens", "key_limit_reached", "usage_limit_reached")
     assert desk.used(key) == [1, 200]
 
 
@@ -360,7 +361,6 @@ def expected(limit: Limit, key: Key, all_of: list[Remembered], now: Clock) -> in
 def test_any_interleaving_leaves_the_counters_exact_and_never_negative(steps: list[tuple[str, object, object]]) -> None:
     desk, key, everything = Desk(), BOTH, list[Remembered]()
     for name, first, second in steps:
-        running = [each for each in everything if each.ended is None]
         if name == "wait":
             desk.seconds += float(str(first))
             store(desk, key, everything, len(everything))
@@ -368,23 +368,28 @@ def test_any_interleaving_leaves_the_counters_exact_and_never_negative(steps: li
             size = Estimate(int(str(second)), 0)
             reservation = desk.reserve(key, str(first), size)
             everything.append(Remembered(reservation, str(first), desk.now().wall, (1, size.input_tokens)))
-        elif name in ("settle", "release") and running:
-            chosen = running[int(str(first)) % len(running)]
+        elif name in ("settle", "release") and everything:
             desk.seconds += 0.001
-            chosen.ended = desk.seconds
-            if name == "settle":
-                tokens = None if second is None else int(str(second))
-                chosen.reservation.settle(tokens, None)
-                chosen.amounts = (1, tokens or 0)
-            else:
-                chosen.reservation.release()
-                chosen.amounts = (0, 0)
+            tokens = None if second is None else int(str(second))
+            end(everything[int(str(first)) % len(everything)], desk.seconds, tokens, settled=name == "settle")
         elif name == "store":
             store(desk, key, everything, int(str(first)))
         elif name == "change":
             key = BOTH if first else ONE
+        running = [each for each in everything if each.ended is None]
+        assert len(running) == (desk.limits._ledgers[key.id].in_flight if everything else 0)
         for consumed in desk.limits.usage(key, desk.now()):
             assert consumed.used == expected(consumed.limit, key, everything, desk.now()) >= 0
+
+
+def end(chosen: Remembered, seconds: float, tokens: int | None, *, settled: bool) -> None:
+    """Settle or release a request, perhaps for the second time: then nothing may change."""
+    if settled:
+        chosen.reservation.settle(tokens, None)
+    else:
+        chosen.reservation.release()
+    if chosen.ended is None:
+        chosen.ended, chosen.amounts = seconds, (1, tokens or 0) if settled else (0, 0)
 
 
 def store(desk: Desk, key: Key, everything: list[Remembered], behind: int) -> None:

@@ -18,10 +18,12 @@ from codex_pooler.accounting.settlement import Asked, Ended, begun_row, final_ro
 from codex_pooler.accounting.writer import LogWriter
 from codex_pooler.keys.limits import Estimate, Limits, now
 from codex_pooler.keys.loading import load, read_sums
+from codex_pooler.keys.windows import SPANS
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.snapshot.model import Key, Limit
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.ids import uuid7
+from codex_pooler.storage.queries_keys import USED_WINDOWS
 from codex_pooler.storage.spool import Spool
 from codex_pooler.storage.tables import usage_hourly
 from tests.keys.examples import key_with
@@ -52,6 +54,10 @@ async def rollup(database: Database, key: Key, hours_ago: float, **values: Any) 
     }
     async with database.session() as session:
         await session.execute(sa.insert(usage_hourly).values(**row))
+
+
+def test_the_query_knows_every_window_that_outlives_a_process() -> None:
+    assert tuple(SPANS) == USED_WINDOWS
 
 
 async def test_the_sums_are_by_key_model_and_window_without_rejected_turns(database: Database) -> None:

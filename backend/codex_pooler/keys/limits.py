@@ -26,13 +26,16 @@ class KeyLimitReached(Exception):
     """A limit of the key leaves no room for the request.
 
     ``code``: ``rate_limit_exceeded`` when waiting seconds helps, ``key_limit_reached`` when a budget is used up until
-    ``resets_at`` (unix seconds).  ``retry_after`` is in seconds.
+    ``resets_at`` (unix seconds).  ``retry_after`` is in seconds.  ``kind`` is the error's type on the wire: Codex waits
+    in silence for as long as it is told to, unless the type says that a plan's limit is reached.
     """
 
     def __init__(self, key: Key, limit: Limit, used: int, attempted: int, retry_after: float, resets_at: float) -> None:
         self.message = refusal_text(key, limit, used, attempted, retry_after, resets_at)
         super().__init__(self.message)
-        self.code = "key_limit_reached" if limit.window in SPANS else "rate_limit_exceeded"
+        used_up = limit.window in SPANS
+        self.code = "key_limit_reached" if used_up else "rate_limit_exceeded"
+        self.kind = "usage_limit_reached" if used_up else "rate_limit_error"
         self.limit, self.used, self.retry_after, self.resets_at = limit, used, retry_after, resets_at
 
 
