@@ -402,7 +402,7 @@ def test_bursts_without_a_wait_double_up_to_thirty_seconds_and_count_once_when_t
         waits.append(until - now)
         now = until
     assert waits == [1, 2, 4, 8, 16, 30, 30]
-    quotas.served(A, MODEL, now)
+    quotas.served(A, MODEL, now - 1)
     quotas.refuse(A, refusal_of("", None, None, "", MODEL), now)
     assert quotas.standing(A, MODEL, now).until == now + 1
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from codex_pooler.quota.facts import USAGE, Credits, ModelGate, Observation, Reached, Spend, Verdict
+from codex_pooler.quota.precedence import NO_NEWS_SECONDS, contradicts, is_no_news, may_replace
 from codex_pooler.quota.refusals import (
     FAMILY,
     LOGIN,
@@ -19,24 +20,12 @@ from codex_pooler.quota.refusals import (
     block_after,
     model_key,
 )
-from codex_pooler.quota.windows import ACCOUNT, DAY, SPARK, SPARK_MODEL, SPEND, USED_UP, Window, same_reset
+from codex_pooler.quota.windows import ACCOUNT, DAY, SPARK, SPARK_MODEL, SPEND, Window, same_reset
 
 LAG_SECONDS = 30.0  # for so long after a refusal the usage endpoint may still tell of the time before it
 AFTERWARDS_SECONDS = 1.0  # evidence within this of a refusal came with it and cannot contradict it
-NO_NEWS_SECONDS = 60.0  # repeating what is known refreshes it at most so often
 SUPERSEDED_SECONDS = 900.0  # a window is forgotten when its siblings were seen so much later without it
-CLOCK_SLACK = 60.0  # a statement from further in the future was made by a clock that has been set back since
 MOST_WINDOWS = 64
-
-
-class Dated(Protocol):
-    """Anything that was seen at some time."""
-
-    @property
-    def observed_at(self) -> float: ...
-
-
-T = TypeVar("T", bound=Dated)
 
 
 @dataclass(slots=True)
@@ -108,7 +97,7 @@ class Record:
         if stored is None:
             if len(self.windows) >= MOST_WINDOWS:
                 return False
-        elif not _may_replace(window, stored, now):
+        elif not may_replace(window, stored, now):
             return False
         elif window.reset_at is None and stored.reset_at is not None and stored.reset_at > now:
             window = replace(window, reset_at=stored.reset_at)
@@ -130,11 +119,11 @@ class Record:
 
     def _take_part(self, name: str, seen: Observation, now: float) -> bool:
         new, old = getattr(seen, name), getattr(self, name)
-        if new is None or (old is not None and not _may_replace(new, old, now)):
+        if new is None or (old is not None and not may_replace(new, old, now)):
             return False
         if name == "credits" and new.overage_reached is None and old is not None:  # heads and events never tell it
             new = replace(new, overage_reached=old.overage_reached)
-        if old is not None and _no_news(new, old):
+        if old is not None and is_no_news(new, old):
             return False
         setattr(self, name, new)
         return True
@@ -153,7 +142,7 @@ class Record:
         if seen.gates is None or seen.observed_at < min(self.gates_seen_at, now):
             return False
         new = {gate.model: gate for gate in seen.gates}
-        same = new.keys() == self.gates.keys() and all(_no_news(new[model], self.gates[model]) for model in new)
+        same = new.keys() == self.gates.keys() and all(is_no_news(new[model], self.gates[model]) for model in new)
         self.gates_seen_at = seen.observed_at
         if same:
             return False
@@ -164,11 +153,11 @@ class Record:
         changed = False
         for verdict in seen.verdicts:
             old = self.verdicts.get(verdict.limit_key)
-            if old is None or (_may_replace(verdict, old, now) and not _no_news(verdict, old)):
+            if old is None or (may_replace(verdict, old, now) and not is_no_news(verdict, old)):
                 self.verdicts[verdict.limit_key] = verdict
                 changed = True
         for limit_key, old in list(self.verdicts.items()):
-            if old.refuses and _contradicts(seen, limit_key, old.observed_at):
+            if old.refuses and contradicts(seen, limit_key, old.observed_at):
                 self.verdicts[limit_key] = Verdict(limit_key, None, False, seen.observed_at)
                 changed = True
         return changed
@@ -179,7 +168,7 @@ class Record:
         lifted = [
             self._lift(limit_key, seen.observed_at)
             for limit_key, block in list(self.blocks.items())
-            if _contradicts(seen, limit_key, block.set_at + grace)
+            if contradicts(seen, limit_key, block.set_at + grace)
         ]
         return any(lifted)
 
@@ -253,35 +242,3 @@ S = TypeVar("S", Window, Verdict, ModelGate, Block, Credits, Spend, Reached)
 def _shifted(value: S, seconds: float) -> S:
     times = {name.name: getattr(value, name.name) for name in fields(value) if name.name in INSTANTS}
     return replace(value, **{name: moment + seconds for name, moment in times.items() if moment is not None})
-
-
-def _may_replace(new: Dated, old: Dated, now: float) -> bool:
-    """The older statement never replaces the newer, unless that one claims to come from the future."""
-    return new.observed_at >= old.observed_at or old.observed_at > now + CLOCK_SLACK
-
-
-def _no_news(new: T, old: T) -> bool:
-    """The same again, soon after."""
-    return new == old and new.observed_at - old.observed_at < NO_NEWS_SECONDS
-
-
-def _contradicts(seen: Observation, limit_key: str, said_at: float) -> bool:
-    """Whether an observation says, later than ``said_at``, that a refused limit has room: every window it reports of
-    it is below 100 %, and the backend does not refuse."""
-    if seen.observed_at <= said_at:
-        return False
-    if limit_key == SPEND:
-        return _has_money(seen)
-    windows, verdict = seen.windows_of(limit_key), seen.verdict_of(limit_key)
-    speaks = bool(windows or verdict) or (limit_key == ACCOUNT and seen.spend is not None)
-    if not speaks or (verdict and verdict.refuses):
-        return False
-    if limit_key == ACCOUNT and ((seen.reached and seen.reached.kind) or (seen.spend and seen.spend.reached)):
-        return False
-    return all(window.used_percent < USED_UP for window in windows)
-
-
-def _has_money(seen: Observation) -> bool:
-    if seen.spend is not None:
-        return not seen.spend.reached and not (seen.credits and seen.credits.overage_reached)
-    return bool(seen.credits and seen.credits.cover)

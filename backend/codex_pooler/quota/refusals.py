@@ -169,8 +169,9 @@ def _named_end(refusal: Refusal, now: float, horizon: float) -> float | None:
 
 
 def _strikes(before: Block | None, rule: Rule, now: float) -> int:
-    """Refusals in a row: several turns refused at once count once, and a long peace is forgiven."""
-    if before is None or before.reason != rule.reason or before.source != ASSUMED:
+    """Refusals in a row: several turns refused at once count once; a block that was lifted, and a long peace, end the
+    row."""
+    if before is None or before.reason != rule.reason or before.source != ASSUMED or before.until <= before.set_at:
         return 0
     if before.until > now:
         return before.strikes
