@@ -98,3 +98,13 @@ async def test_l6_a_refused_key_reads_no_body_and_costs_little(gateway: Gateway)
                 assert answer.status == 401
                 assert (await answer.json())["error"]["code"] == "api_key_missing"
     assert await gateway.log() == []
+
+
+async def test_the_backend_is_told_the_codex_version_that_is_set(gateway: Gateway) -> None:
+    await setting(gateway, "gateway", client_version="0.200.1")
+    async with asyncio.timeout(20):
+        while gateway.process.house.backend.client_version != "0.200.1":
+            await asyncio.sleep(0.1)
+    assert await status_of(gateway, {}) == 200
+    (arrival,) = [one for one in gateway.world.record.arrivals if one.path.endswith("/responses")]
+    assert (arrival.headers["version"], arrival.headers["user-agent"]) == ("0.200.1", "codex_cli_rs/0.200.1")

@@ -100,6 +100,8 @@ class House:
         if settings is not self._settings:
             self._settings, self.budgets = settings, budgets_of(settings)
             self.busy_wait = settings.busy_accounts_wait_ms / 1000
+            self.backend.connect_seconds = settings.upstream_connect_timeout_ms / 1000
+            self.backend.client_version = settings.client_version
 
     def limits_of(self, pool: Pool) -> Callable[[], bytes | None]:
         """What is told to a client in place of one account's limits."""
@@ -108,7 +110,8 @@ class House:
     def shown_headers(self, turn: TurnRequest) -> Sequence[tuple[str, str]]:
         """What a response head says of the key's limits and of the pool's quota."""
         own = self.limits.headers(turn.key, turn.fields.model, turn.admitted)
-        return [*own, *self.pool_limits.headers(turn.key.pool, self.known.quotas, turn.admitted.wall)]
+        quota = self.pool_limits.headers(turn.key.pool, self.known.quotas, turn.admitted.wall)
+        return [("x-models-etag", self.snapshot.current.listing(turn.key).etag), *own, *quota]
 
     def remember_response(self, turn: TurnRequest, response_id: str, account_id: UUID) -> None:
         """A turn over HTTP may refer to it: only its account can then serve."""

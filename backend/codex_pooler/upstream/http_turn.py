@@ -9,9 +9,8 @@ from uuid import UUID
 
 from codex_pooler.protocol.http1 import request_head
 from codex_pooler.upstream.connection import Receiver, UpstreamConnection
-from codex_pooler.upstream.pool import ConnectionPool
+from codex_pooler.upstream.pool import CLIENT_VERSION, ConnectionPool
 
-CLIENT_VERSION = "0.169.0"
 ORIGINATOR = "codex_cli_rs"
 USER_AGENT = f"{ORIGINATOR}/{CLIENT_VERSION}"
 RESPONSES_PATH = "/backend-api/codex/responses"
@@ -55,13 +54,13 @@ class HttpTurn:
     model: str
 
 
-def identity_headers(account: Credential) -> list[tuple[str, str]]:
+def identity_headers(account: Credential, client_version: str = CLIENT_VERSION) -> list[tuple[str, str]]:
     """Who is asking, in the backend's terms."""
     headers = [
         ("authorization", f"Bearer {account.access_token}"),
         ("originator", ORIGINATOR),
-        ("user-agent", USER_AGENT),
-        ("version", CLIENT_VERSION),
+        ("user-agent", f"{ORIGINATOR}/{client_version}"),
+        ("version", client_version),
     ]
     if account.chatgpt_account_id and not account.chatgpt_account_id.startswith(("email_", "local_")):
         headers.append(("chatgpt-account-id", account.chatgpt_account_id))
@@ -70,12 +69,12 @@ def identity_headers(account: Credential) -> list[tuple[str, str]]:
     return headers
 
 
-def turn_head(authority: str, path: str, account: Credential, turn: HttpTurn) -> bytes:
+def turn_head(pool: ConnectionPool, account: Credential, turn: HttpTurn) -> bytes:
     """The request head of a turn.  Raises ProtocolError when a forwarded value contains a line break."""
-    headers = [("host", authority), *identity_headers(account)]
+    headers = [("host", pool.authority), *identity_headers(account, pool.client_version)]
     headers += [("content-type", "application/json"), ("accept", "text/event-stream"), ("accept-encoding", "identity")]
     headers += forwarded_headers(turn.client_headers, turn.model)
-    return request_head("POST", path, headers, len(turn.body))
+    return request_head("POST", pool.path_prefix + RESPONSES_PATH, headers, len(turn.body))
 
 
 def forwarded_headers(client_headers: Mapping[str, str], model: str) -> list[tuple[str, str]]:
@@ -98,7 +97,7 @@ async def open_turn(
 
     With ``warm`` a connection kept from an earlier turn is used when there is one.
     """
-    head = turn_head(pool.authority, pool.path_prefix + RESPONSES_PATH, account, turn)
+    head = turn_head(pool, account, turn)
     connection = pool.take_idle(account.id) if warm else None
     if connection is None:
         connection = await pool.connect(account.id)

@@ -48,7 +48,7 @@ async def fetch_models(
 ) -> Fetched:
     """One account's catalogue, as the backend has it for that version of Codex.  Raises FetchFailed."""
     url = URL(origin.rstrip("/") + MODELS_PATH).with_query(client_version=client_version)
-    headers = dict(identity_headers(account)) | {"accept": "application/json"}
+    headers = dict(identity_headers(account, client_version)) | {"accept": "application/json"}
     headers |= {"if-none-match": etag} if etag else {}
     try:
         async with http.get(url, headers=headers, allow_redirects=False) as answer:

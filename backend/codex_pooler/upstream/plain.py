@@ -84,7 +84,8 @@ async def send_plain(
     Without ``warm`` a connection of its own is made: on one kept from earlier a loss would leave it open whether the
     backend has seen the request.
     """
-    headers = [("host", pool.authority), *identity_headers(account), *request.headers, ("accept-encoding", "identity")]
+    identity = identity_headers(account, pool.client_version)
+    headers = [("host", pool.authority), *identity, *request.headers, ("accept-encoding", "identity")]
     head = request_head(request.method, pool.path_prefix + PREFIX + request.target, headers, len(request.body))
     connection = pool.take_idle(account.id) if warm else None
     if connection is None:

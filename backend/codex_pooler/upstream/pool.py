@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from codex_pooler.upstream.connection import UpstreamConnection
 
 CONNECT_SECONDS = 10.0
+CLIENT_VERSION = "0.169.0"  # the Codex that the backend is told it talks to
 IDLE_SECONDS = 55.0
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -35,6 +36,7 @@ class ConnectionPool:
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self.authority = parts.netloc.rpartition("@")[2]
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self.connect_seconds, self.client_version = CONNECT_SECONDS, CLIENT_VERSION
         self._idle: dict[object, deque[UpstreamConnection]] = {}
         self._closed = False
 
@@ -64,7 +66,7 @@ class ConnectionPool:
         """A connection to the origin, whatever is spoken on it.  Raises ConnectFailed."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self.connect_seconds):
                 _, protocol = await loop.create_connection(factory, self.host, self.port, ssl=self._tls)
         except TimeoutError:
             raise ConnectFailed("connect_timeout") from None

@@ -279,7 +279,7 @@ async def open_socket(
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", key),
         ("openai-beta", BETA),
-        *identity_headers(account),
+        *identity_headers(account, pool.client_version),
         *forwarded_headers(client_headers, model),
     ]
     request = request_head("GET", pool.path_prefix + RESPONSES_PATH, headers, None)
