@@ -108,6 +108,8 @@ def test_operators_see_every_cell() -> None:
 
 
 def test_what_is_long_past_is_forgotten() -> None:
-    health = failing(1)
-    health.forget_old(500.0)
-    assert not health
+    health = failing(3)
+    health.failed(UUID(int=2), STREAM, "x", 100.0 + OPEN_SECONDS + 3600)
+    assert set(health.lane(STREAM)) == {A, UUID(int=2)}
+    health.failed(UUID(int=2), STREAM, "x", 100.0 + OPEN_SECONDS + 3601)
+    assert set(health.lane(STREAM)) == {UUID(int=2)}

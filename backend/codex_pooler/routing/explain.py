@@ -68,7 +68,7 @@ class Explanation:
     verdicts: tuple[Verdict, ...]
 
     def brief(self) -> dict[str, Any]:
-        """The form for the request log: at most 2 KB of JSON."""
+        """The form for the request log: at most 2 KB of JSON.  Ids stay objects, as orjson takes them."""
         usable = [verdict.member for verdict in self.verdicts if verdict.rank]
         out = [LeftOut(verdict.member, verdict.reasons[0]) for verdict in self.verdicts if not verdict.rank]
         return _brief(self.request.pool.strategy, self.affinity.kind, usable[: self.request.pool.max_attempts], out)
@@ -169,7 +169,7 @@ def _brief(strategy: str, affinity: str, ranked: Sequence[Member], out: Sequence
 
 
 def _named(member: Member) -> dict[str, Any]:
-    return {"id": str(member.account.id), "name": member.account.label[:BRIEF_NAME]}
+    return {"id": member.account.id, "name": member.account.label[:BRIEF_NAME]}
 
 
 def _left_out(out: LeftOut) -> dict[str, Any]:

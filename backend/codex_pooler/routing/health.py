@@ -11,7 +11,8 @@ from uuid import UUID
 
 SOFT_SECONDS = 15.0
 SOFT_LIMIT = 60.0
-FAILURE_WINDOW = 300.0
+FAILURE_WINDOW = 300.0  # failures further apart do not add up
+FORGET_SECONDS = 3600.0
 OPEN_LIMIT = 600.0
 PROBE_SECONDS = 120.0  # a probe that has not come back by then is no reason to wait for it
 
@@ -96,6 +97,7 @@ class Health:
     def failed(self, account_id: UUID, route_class: str, error: str, now: float) -> None:
         """An attempt failed and the account is to blame.  ``now`` is monotonic."""
         rules = self._rules()
+        self._forget_old(now)
         cell = self._lanes.setdefault(route_class, {}).setdefault(account_id, Cell())
         if now - cell.last_failure > FAILURE_WINDOW:
             cell.failures = 0
@@ -131,11 +133,11 @@ class Health:
         if cell and cell.opened_at is not None and cell.open_until <= now:
             cell.probed_at = now
 
-    def forget_old(self, now: float) -> None:
-        """Drop cells that nobody has failed for so long that they mean nothing any more."""
+    def _forget_old(self, now: float) -> None:
+        """Drop cells of accounts that nobody has tried for so long that they mean nothing any more."""
         for route_class, cells in list(self._lanes.items()):
             for account_id, cell in list(cells.items()):
-                if max(cell.last_failure, cell.open_until) + FAILURE_WINDOW < now:
+                if max(cell.last_failure, cell.open_until) + FORGET_SECONDS < now:
                     del cells[account_id]
             if not cells:
                 del self._lanes[route_class]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
@@ -80,11 +78,7 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """``fit`` are the members without an obstacle; ``unfit`` counts the others by reason.
-
-    Until ``carefree_until`` (unix seconds) none of the fit has to be looked at one by one: no token expires, and
-    nobody's concurrency is limited.
-    """
+    """Accounts that serve one set of keys.  ``fit`` are the members without an obstacle."""
 
     id: UUID
     name: str
@@ -94,17 +88,9 @@ class Pool:
     members: tuple[Member, ...]
     switches: Switches = Switches()
     fit: tuple[Member, ...] = field(init=False, repr=False)
-    unfit: Mapping[str, int] = field(init=False, repr=False)
-    carefree_until: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        obstacles = Counter(member.obstacle for member in self.members)
-        del obstacles[None]
         object.__setattr__(self, "fit", tuple(member for member in self.members if not member.obstacle))
-        limited = any(m.max_concurrency is not None or m.account.max_concurrency is not None for m in self.fit)
-        expiries = [m.account.access_expires_at for m in self.fit if m.account.access_expires_at is not None]
-        object.__setattr__(self, "carefree_until", 0.0 if limited else min(expiries, default=math.inf))
-        object.__setattr__(self, "unfit", {reason or "": count for reason, count in obstacles.items()})
 
 
 @dataclass(frozen=True, slots=True)
