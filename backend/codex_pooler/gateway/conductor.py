@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 from codex_pooler.gateway.classify import Verdict
@@ -46,7 +47,8 @@ async def run_turn(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
 
 async def _serve(course: Course, prepared: Prepared) -> Outcome:
     turn, house = course.turn, course.house
-    course.sink.show(house.shown_headers(turn))
+    course.shown = house.shown_headers(turn)
+    course.sink.show(course.shown)
     try:
         choice = await _chosen(course, prepared)
     except NoCandidate as none:
@@ -64,6 +66,8 @@ async def _tried(course: Course, choice: Choice) -> tuple[Ending, Verdict]:
     waiting = deque(member.account for member in choice.ranked)
     while True:
         account = waiting.popleft()
+        if course.turn.key.pool.switches.show_routing_headers:
+            course.sink.show([*course.shown, *routing_headers(account, len(course.attempts))])
         ending, verdict = await Trial(course, account, moment().monotonic).run(body)
         if ending.committed:
             return ending, verdict
@@ -76,6 +80,11 @@ async def _tried(course: Course, choice: Choice) -> tuple[Ending, Verdict]:
             waiting.appendleft(fresh)
         if not waiting or not verdict.move:
             return ending, verdict
+
+
+def routing_headers(account: Account, tried: int) -> Sequence[tuple[str, str]]:
+    """For operators who want to see who served: a short hash of the account, and how many attempts it took."""
+    return ("x-gateway-account", f"{account.hash_bits:016x}"[:8]), ("x-gateway-attempts", str(tried + 1))
 
 
 async def _renewed(house: House, account: Account) -> Account | None:

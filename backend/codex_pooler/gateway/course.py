@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ class Course:
     begun: bytes = field(init=False)
     attempts: list[Tried] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
+    shown: Sequence[tuple[str, str]] = ()  # of the response head, besides the backend's
     routing: Mapping[str, Any] | None = None
     first_output_at: float | None = None
     last_bytes: int = 0  # of the answer's end, which goes out once the turn is settled

@@ -21,6 +21,7 @@ from codex_pooler.snapshot.model import Account
 from codex_pooler.upstream.pool import ConnectFailed
 from codex_pooler.upstream.websocket import UpgradeRefused
 
+LOST_ANCHOR = Ending("unsent", reason="upstream_socket_gone")
 UNSENT = Ending("client_gone", reason="client_disconnected")
 
 
@@ -45,9 +46,10 @@ class Trial:
             known.health.begin_probe(self.account.id, course.turn.route_class, self.started)
             try:
                 ending = await self._exchange(body, warm=True)
-                if self.attempt and self.attempt.found_a_closed_connection and not course.turn.anchored:
+                if self.attempt and self.attempt.found_a_closed_connection:
                     # kept warm for too long: that says nothing about the account
-                    ending = await self._exchange(body, warm=False)
+                    anchored = course.turn.anchored is not None
+                    ending = LOST_ANCHOR if anchored else await self._exchange(body, warm=False)
             except asyncio.CancelledError:
                 self._client_left(held)
                 raise

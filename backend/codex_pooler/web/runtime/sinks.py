@@ -16,7 +16,7 @@ from codex_pooler.web.runtime.stream import ClientStream
 
 KEEPALIVE = b'data: {"type":"keepalive"}\n\n'
 # what a native client may learn of the backend's head; limits that belong to one account stay here
-SHOWN_HEADERS = ("x-codex-turn-state", "openai-model", "x-reasoning-included", "x-models-etag")
+SHOWN_HEADERS = ("x-codex-turn-state", "openai-model", "x-reasoning-included")
 LONGEST_SHOWN = 1024
 
 

@@ -92,11 +92,20 @@ class Session:
         state = self._caller.headers.get(TURN_STATE, "")
         state = state if state.isascii() and state.isprintable() and 0 < len(state) <= 1024 else uuid7_text()
         self._house.clients.add(self)
-        self._socket.take_over(upgrade_head(self._caller.request, [(TURN_STATE, state)]))
+        self._socket.take_over(upgrade_head(self._caller.request, self._shown(state)))
         try:
-            await self._socket.closed
+            await asyncio.shield(self._socket.closed)
+        except asyncio.CancelledError:  # the time to finish is over
+            self._socket.close(ws.GOING_AWAY, DRAINING)
+            raise
         finally:
             self._house.clients.discard(self)
+
+    def _shown(self, state: str) -> list[tuple[str, str]]:
+        """What the upgrade tells the client."""
+        house, key = self._house, self._caller.key
+        quota = house.pool_limits.headers(key.pool, house.known.quotas, self._caller.admitted.wall)
+        return [(TURN_STATE, state), ("x-models-etag", house.snapshot.current.listing(key).etag), *quota]
 
     # -- gateway.house.Client
 
