@@ -59,7 +59,7 @@ from codex_pooler.telemetry.metrics import ROWS, Gauges, Metrics
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.usage import UsageClient
-from codex_pooler.web import health, spa
+from codex_pooler.web import bodies, health, spa
 from codex_pooler.web.admin.app import admin_app
 from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import CONTEXT, WebContext
@@ -132,6 +132,7 @@ class Process:
             "codex_pooler_spool_backlog_bytes": self.spool.backlog,
             "codex_pooler_spool_failures": self.spool.failures,
             "codex_pooler_accounts_known": len(accounts),
+            **self.house.admission.gauges(),
         }
 
 
@@ -196,11 +197,11 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.push_async_callback(house.settle_down)
         keeper = QuotaKeeper(database, known.quotas)
         await keeper.load()
-        usage = UsageClient(config.chatgpt_url)
         bindings = BindingKeeper(database, known.bindings)
         await bindings.load()
         stack.push_async_callback(bindings.store_the_rest)
         await stack.enter_async_context(_background({"session-bindings": bindings.run()}))
+        usage = UsageClient(config.chatgpt_url)
         stack.push_async_callback(usage.close)
         doubts = DoubtedLogins(refresher)
         polling = UsagePolling(database, usage, known.quotas, lambda: snapshot.current, doubts.look_into)
@@ -227,12 +228,12 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         yield Process(context, house, spool, writer, broadcaster)
 
 
-def _refresher(config: Config, logins: Logins, snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Refresher:
 def _circuit_rules(snapshot: SnapshotHolder) -> Rules:
     settings = snapshot.current.settings.gateway
     return Rules(settings.circuit_failure_threshold, settings.circuit_open_seconds)
 
 
+def _refresher(config: Config, logins: Logins, snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Refresher:
     """Whoever renews a login tells this process's turns and consoles; the other processes hear of it by NOTIFY."""
 
     async def changed(account_id: UUID) -> None:
@@ -325,6 +326,7 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     app[HOUSE] = running.house
     app[KEYRING] = running.context.keyring
     app[DOOR] = Door(lambda: running.house.snapshot.current.settings.ingress, running.house.metrics)
+    app[bodies.LIMITS] = lambda: running.house.snapshot.current.settings.ingress
     app[health.DRAINING] = asyncio.Event()
     app[health.METRICS] = running.house.metrics
     app[health.GAUGES] = running.gauges
