@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest, is_compaction
+from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest, is_compaction, kept_messages
 from codex_pooler.protocol.requests import BadRequest
 
 MESSAGE = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
@@ -103,6 +103,43 @@ def test_a_conversation_without_a_name_is_named_by_its_first_sealed_item() -> No
     assert digest != conversation_digest(body(MESSAGE, other, SEALED))
     assert conversation_digest(body(MESSAGE)) is None
     assert "gAAA" not in digest
+
+
+def said(text: Any, **members: Any) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": text, **members}
+
+
+def parts(*texts: str | None) -> list[dict[str, Any]]:
+    return [
+        {"type": "input_image", "image_url": "data:x"} if t is None else {"type": "input_text", "text": t}
+        for t in texts
+    ]
+
+
+KEPT = [
+    # the input, which of its items are kept
+    ([], []),
+    ([said("one"), SEALED, said(parts("two", None)), said("three", role="assistant"), said("four")], [0, 2, 4]),
+    ([said("one", role="developer"), said("two", role="system"), {"type": "function_call_output", "output": "x"}], []),
+    ([{"role": "user", "content": "without a type"}, "text", 5, None, said(5), said([5])], [0]),
+    ([said(parts("<environment_context>\n <cwd>")), said(" # AGENTS.md instructions for /x"), said("<b>hi</b>")], [2]),
+    ([said("old"), said("x" * 79_000), said("y" * 600), said("z" * 400)], [1, 2, 3]),
+    ([said("old"), said("x" * 79_000), said("y" * 5000), said("z")], [2, 3]),
+    ([said("before"), said(parts(*[None] * 14)), said("after")], [2]),
+    ([said("")], [0]),
+    ([said([])], []),
+]
+
+
+@pytest.mark.parametrize(("items", "kept"), KEPT)
+def test_what_the_user_wrote_last_stays_readable(items: list[Any], kept: list[int]) -> None:
+    assert [json.loads(bytes(item)) for item in kept_messages(body(*items))] == [items[number] for number in kept]
+
+
+def test_what_is_kept_stands_before_the_compaction() -> None:
+    answer = compacted(raw(SEALED), {}, kept_messages(body(MESSAGE)))
+    assert answer is not None
+    assert json.loads(answer)["output"] == [MESSAGE, SEALED]
 
 
 def raw(*items: Any) -> list[msgspec.Raw]:

@@ -28,6 +28,12 @@ PASSED = (
     "text",
     "client_metadata",
 )
+# What people wrote stays readable beside the compaction, as present clients keep it by themselves: the newest of it,
+# up to so many characters; a part that is no text counts as much as its tokens would.
+MOST_KEPT = 80_000
+NOT_TEXT = 6_000
+# user messages that older clients write by themselves, and write again after each compaction
+OF_THE_CLIENT = ("<environment_context>", "<user_instructions>", "# AGENTS.md instructions", "<turn_aborted>")
 SPELLED_OTHERWISE = {"promptCacheKey": "prompt_cache_key"}
 
 
@@ -58,9 +64,25 @@ class _Sealed(msgspec.Struct):
     encrypted_content: str | None = None
 
 
+class _Part(msgspec.Struct):
+    text: str | None = None
+
+
+class _Message(msgspec.Struct):
+    type: str = "message"
+    role: str | None = None
+    content: str | list[_Part] = ""
+
+    @property
+    def texts(self) -> list[str | None]:
+        """One a part; None for a part that is no text."""
+        return [self.content] if isinstance(self.content, str) else [part.text for part in self.content]
+
+
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _input, _type, _item = msgspec.json.Decoder(_Input), msgspec.json.Decoder(_Type), msgspec.json.Decoder(_Item)
+_message = msgspec.json.Decoder(_Message)
 _sealed, _summary = msgspec.json.Decoder(_Sealed), msgspec.json.Decoder(_Summary)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -128,8 +150,33 @@ def conversation_digest(body: bytes) -> str | None:
     return None
 
 
-def compacted(items: Iterable[msgspec.Raw], response: Mapping[str, msgspec.Raw]) -> bytes | None:
-    """The answer to an old request, with exactly one compaction item; None when the turn brought none.
+def kept_messages(body: bytes) -> list[msgspec.Raw]:
+    """The newest messages of the user in a turn's body, in their order."""
+    kept: list[msgspec.Raw] = []
+    left = MOST_KEPT
+    for item in reversed(_input.decode(body).input or []):
+        texts = _texts_of_user(item)
+        if not texts or (texts[0] or "").lstrip().startswith(OF_THE_CLIENT):
+            continue
+        left -= sum(NOT_TEXT if text is None else len(text) for text in texts)
+        if left < 0:
+            break
+        kept.append(item)
+    return kept[::-1]
+
+
+def _texts_of_user(item: msgspec.Raw) -> list[str | None]:
+    try:
+        message = _message.decode(item)
+    except _UNREADABLE:
+        return []
+    return message.texts if (message.type, message.role) == ("message", "user") else []
+
+
+def compacted(
+    items: Iterable[msgspec.Raw], response: Mapping[str, msgspec.Raw], kept: Iterable[msgspec.Raw] = ()
+) -> bytes | None:
+    """The answer to an old request: what is kept, and exactly one compaction item; None when the turn brought none.
 
     ``items`` are those the turn's events carried; ``response`` the response object it ended with.
     """
@@ -142,7 +189,7 @@ def compacted(items: Iterable[msgspec.Raw], response: Mapping[str, msgspec.Raw])
     if (passthrough := found.internal_chat_message_metadata_passthrough) and passthrough.turn_id:
         item["internal_chat_message_metadata_passthrough"] = {"turn_id": passthrough.turn_id}
     told = {name: response[name] for name in ("id", "created_at", "usage") if name in response}
-    return msgspec.json.encode({"object": "response.compaction", "output": [item], **told})
+    return msgspec.json.encode({"object": "response.compaction", "output": [*kept, item], **told})
 
 
 def _found(items: Iterable[msgspec.Raw]) -> _Item | None:

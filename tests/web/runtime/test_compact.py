@@ -34,12 +34,13 @@ async def test_an_old_client_gets_its_one_compaction(gateway: Gateway) -> None:
     for path in (COMPACT, "/backend-api/codex/v1/responses/compact"):
         status, answer = await compact(gateway, MESSAGE, path=path, tools=[], parallel_tool_calls=True)
         assert (status, answer["object"]) == (200, "response.compaction")
-        (item,) = answer["output"]
+        kept, item = answer["output"]
+        assert kept == MESSAGE
         assert item["type"] == "compaction"
         assert item["encrypted_content"]
     assert {path for _, path in turns(gateway)} == {"/backend-api/codex/responses"}
     status, again = await compact(gateway, item, MESSAGE)
-    assert (status, len(again["output"])) == (200, 1)
+    assert (status, [one["type"] for one in again["output"]]) == (200, ["message", "compaction"])
 
 
 async def test_the_request_log_tells_a_compaction_from_a_turn(gateway: Gateway) -> None:
@@ -61,19 +62,26 @@ async def test_the_present_form_passes_unchanged(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["usage_limit_reached", "token_revoked", "server_error", "failed_overloaded", "reset_before_output", "not_sse"],
+    [
+        "usage_limit_reached",
+        "account_deactivated",
+        "server_error",
+        "failed_overloaded",
+        "reset_before_output",
+        "not_sse",
+    ],
 )
 async def test_another_account_compacts_when_the_first_cannot(gateway: Gateway, fault: str) -> None:
     await gateway.fault("acct-1", fault)
     status, answer = await compact(gateway, MESSAGE)
-    assert (status, len(answer["output"])) == (200, 1)
+    assert (status, [one["type"] for one in answer["output"]]) == (200, ["message", "compaction"])
     assert [account for account, path in turns(gateway) if path.endswith("/responses")] == ["acct-1", "acct-2"]
 
 
 async def test_reasoning_that_the_second_account_cannot_read_is_left_out(gateway: Gateway) -> None:
     sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "not-from-here"}
     status, answer = await compact(gateway, sealed, MESSAGE)
-    assert (status, len(answer["output"])) == (200, 1)
+    assert (status, [one["type"] for one in answer["output"]]) == (200, ["message", "compaction"])
 
 
 @pytest.mark.parametrize("items", [(TRIGGER, MESSAGE), (TRIGGER, TRIGGER)])
@@ -104,7 +112,7 @@ async def compact_on(rig: Rig, *events: bytes) -> tuple[int, Any]:
 async def test_what_went_upstream_is_a_turn_that_ends_with_the_trigger(rig: Rig) -> None:
     summary = event("response.output_item.done", item={"type": "compaction_summary", "encrypted_content": "gAAA"})
     status, answer = await compact_on(rig, summary, COMPLETED)
-    assert (status, answer["output"]) == (200, [{"type": "compaction", "encrypted_content": "gAAA"}])
+    assert (status, answer["output"]) == (200, [MESSAGE, {"type": "compaction", "encrypted_content": "gAAA"}])
     head, body = rig.backend.arrived[0]
     assert head.startswith("POST /backend-api/codex/responses HTTP/1.1")
     assert json.loads(body) == {

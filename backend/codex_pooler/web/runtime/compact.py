@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 
 from codex_pooler.gateway.turn import Failure
-from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest
+from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest, kept_messages
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.errors import answered
 from codex_pooler.web.runtime.caller import caller_of, serve
@@ -19,7 +20,7 @@ NOTHING = Failure(502, "invalid_compaction_response", "the backend answered with
 
 
 async def compact(request: web.Request) -> web.StreamResponse:
-    """``{model, input, instructions, …}`` in, ``{"output":[<the compaction>]}`` out.
+    """``{model, input, instructions, …}`` in, ``{"output":[<what the user wrote> …, <the compaction>]}`` out.
 
     The backend no longer has this route: it is asked for a turn that ends with the trigger.
     """
@@ -32,7 +33,7 @@ async def _compact(request: web.Request) -> web.StreamResponse:
     conversation = conversation_digest(body) or ""
     # the client gets one object, though its turn is streamed
     turn = turn_of(caller, body, compaction=True, route=ROUTE, conversation=conversation, transport="http_json")
-    sink = CompactSink(request, turn.id)
+    sink = CompactSink(request, turn.id, kept_messages(body))
     outcome = await serve(turn, sink, caller.house)
     return sink.answer(outcome.failure)
 
@@ -40,10 +41,14 @@ async def _compact(request: web.Request) -> web.StreamResponse:
 class CompactSink(JsonSink):
     """Collects the turn's events into the answer to an old request."""
 
+    def __init__(self, request: web.Request, turn_id: str, kept: list[msgspec.Raw]) -> None:
+        super().__init__(request, turn_id)
+        self._kept = kept
+
     def answer(self, failure: Failure | None) -> web.Response:
         """The handler's response once the turn is over."""
         came_without = self._response is not None and not self._failed and self._body() is None
         return super().answer(failure or (NOTHING if came_without else None))
 
     def _body(self) -> bytes | None:
-        return None if self._response is None else compacted(self._items, self._response)
+        return None if self._response is None else compacted(self._items, self._response, self._kept)
