@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 LONGEST = 8192
 PRIVATE_NAMES = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".home.arpa", ".onion")
-# IPv6 that stands for an IPv4 address of somebody's choice: NAT64 (two prefixes), 6to4, Teredo, and the old mapping
-TUNNELS = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")))
+# IPv6 that stands for an IPv4 address of somebody's choice: NAT64 (two prefixes), 6to4, Teredo, and two old mappings
+TUNNELS = tuple(
+    map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "::ffff:0:0:0/96"))
+)
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]\.?\Z")
 Address = IPv4Address | IPv6Address
 

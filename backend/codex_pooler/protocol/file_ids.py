@@ -61,4 +61,9 @@ def _of_item(raw: msgspec.Raw) -> set[str]:
             pieces += _pieces.decode(nested) if bytes(nested).startswith(b"[") else ()
         except msgspec.DecodeError:
             continue
-    return {p.file_id for p in pieces if p.type in FILE_PARTS and isinstance(p.file_id, str) and p.file_id}
+    return {piece.file_id for piece in pieces if _names_a_file(piece)}
+
+
+def _names_a_file(piece: _Piece) -> bool:
+    kind, file_id = piece.type, piece.file_id
+    return isinstance(kind, str) and kind in FILE_PARTS and isinstance(file_id, str) and bool(file_id)
