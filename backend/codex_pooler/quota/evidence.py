@@ -40,6 +40,7 @@ __all__ = ["Observation", "Refusal", "from_event", "from_headers", "from_usage",
 MOST_LIMITS = 32  # narrower limits and closed models that are looked at in one observation
 HEADER_FIELDS = frozenset({"used-percent", "window-minutes", "reset-at", "reset-after-seconds"})
 CREDIT_HEADERS = "x-codex-credits-"
+CREDITS, PLAN = ":credits", ":plan"  # no header is called so
 
 
 def from_headers(items: Iterable[tuple[str, str]], observed_at: float) -> Observation | None:
@@ -55,9 +56,9 @@ def from_headers(items: Iterable[tuple[str, str]], observed_at: float) -> Observ
         limit, slot, field = place
         if slot:
             slots.setdefault((limit, slot), {})[field] = value
-        elif limit == "credits":
+        elif limit == CREDITS:
             credits[field] = value
-        elif limit == "plan":
+        elif limit == PLAN:
             plan_type = as_text(value)
         else:
             labels[limit] = value
@@ -73,9 +74,9 @@ def _header_place(name: str) -> tuple[str, str, str] | None:
     if not name.startswith("x-") or len(name) > 128:
         return None
     if name.startswith(CREDIT_HEADERS):
-        return "credits", "", name.removeprefix(CREDIT_HEADERS).replace("-", "_")
+        return CREDITS, "", name.removeprefix(CREDIT_HEADERS).replace("-", "_")
     if name == "x-codex-plan-type":
-        return "plan", "", ""
+        return PLAN, "", ""
     if name.endswith("-limit-name"):
         return name[2 : -len("-limit-name")], "", "label"
     for slot in SLOTS:
