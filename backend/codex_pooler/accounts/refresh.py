@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -58,6 +59,7 @@ class Refresher:
         self._logins, self._sign_in = logins, sign_in
         self._changed, self._serve, self._clock = changed, serve, clock
         self._flights: dict[UUID, asyncio.Task[Renewal]] = {}
+        self._verdicts: set[asyncio.Task[None]] = set()
         self._successors: dict[UUID, tuple[str, str]] = {}  # the token this process replaced last, and by which
         self._unkept: dict[UUID, Renewed] = {}  # neither the disk nor the database took them yet
         self.unstored = asyncio.Event()
@@ -99,10 +101,20 @@ class Refresher:
             return False
         return await self._conclude(login, code)
 
+    def give_up_soon(self, account_id: UUID, refused_token: str, code: str) -> None:
+        """The same without waiting; with the database away it is found out again by the next turn."""
+        task = asyncio.create_task(self._give_up_quietly(account_id, refused_token, code), name="give up a login")
+        self._verdicts.add(task)
+        task.add_done_callback(self._verdicts.discard)
+
+    async def _give_up_quietly(self, account_id: UUID, refused_token: str, code: str) -> None:
+        with suppress(*UNAVAILABLE):
+            await self.give_up(account_id, refused_token, code)
+
     async def close(self) -> None:
         """Wait for exchanges that are under way."""
-        if self._flights:
-            await asyncio.wait(self._flights.values(), timeout=CLOSE_SECONDS)
+        if under_way := {*self._flights.values(), *self._verdicts}:
+            await asyncio.wait(under_way, timeout=CLOSE_SECONDS)
 
     # -- one flight per account
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.routing.candidates import Choice, NoCandidate, RouteRequest, choose
 from codex_pooler.snapshot.model import Account
+
+RENEWAL_SECONDS = 10.0  # how long a request waits for a new login before it goes to another account
 
 
 async def chosen(request: RouteRequest, house: House) -> Choice:
@@ -33,7 +36,11 @@ async def with_newer_login(house: House, account: Account) -> Account | None:
     """The account with a token that was not refused yet; None when there is none to be had."""
     if house.refresher is None:
         return None
-    renewal = await house.refresher.renew(account.id, account.access_token)
+    try:
+        async with asyncio.timeout(RENEWAL_SECONDS):
+            renewal = await house.refresher.renew(account.id, account.access_token)
+    except TimeoutError:  # the exchange goes on; the next request has its result
+        return None
     if renewal.token is None:
         return None
     house.known.quotas.relogin(account.id)
