@@ -102,9 +102,10 @@ async def test_scenario_40_a_turn_that_was_refused_leaves_its_budget(gateway: Ga
     async with gateway.turn() as answer:
         assert (answer.status, answer.headers["x-ratelimit-remaining-requests"]) == (200, "0")
         await answer.read()
-    status, error, _ = await refused(gateway)
-    assert (status, error["code"]) == (429, "key_limit_reached")
-    assert error["resets_in_seconds"] <= 86400
+    status, error, answer = await refused(gateway)
+    assert (status, error["code"], error["type"]) == (429, "key_limit_reached", "usage_limit_reached")
+    assert int(answer.headers["retry-after"]) <= 300
+    assert 0 < error["resets_in_seconds"] <= 86400
     await gateway.process.writer.drain()
     (key,) = (await gateway.admin("GET", "/api-keys"))["items"]
     assert [each["used"] for each in key["consumption"]] == [1]

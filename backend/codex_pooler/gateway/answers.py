@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.keys.limits import KeyLimitReached
 from codex_pooler.quota.refusals import RATE_LIMITED
 from codex_pooler.routing.candidates import NoCandidate
 
@@ -86,6 +88,13 @@ def usage_limit(resets_at: float | None, excluded: Mapping[str, int], plan_type:
     message = f"The usage limit of this pool has been reached ({describe(excluded)})."
     wait = min(seconds, LONGEST_RETRY) if seconds else None  # resets can come early
     return Failure(429, "usage_limit_reached", message, "usage_limit_reached", wait, extra)
+
+
+def key_limit(reached: KeyLimitReached) -> Failure:
+    """A key's own limit.  A minute is waited out; a budget is told as Codex shows it, at once and with its reset."""
+    seconds = max(1, math.ceil(reached.retry_after))
+    extra = {"resets_at": round(reached.resets_at), "resets_in_seconds": seconds}
+    return Failure(429, reached.code, reached.message, reached.kind, min(seconds, LONGEST_RETRY), extra)
 
 
 def pinned_continuation(none: NoCandidate) -> Failure:

@@ -3,7 +3,6 @@ answer: sent to one account, and moved on by the same rules as a turn."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import replace
 from typing import Any
@@ -64,9 +63,7 @@ async def _within_limits(course: CallCourse) -> CallAnswer:
     try:
         reservation = house.limits.reserve(call.key, call.model or "", Estimate(), moment())
     except KeyLimitReached as exc:
-        seconds = max(1, math.ceil(exc.retry_after))
-        extra = {"resets_at": round(exc.resets_at), "resets_in_seconds": seconds}
-        return _failed(Failure(429, exc.code, exc.message, "rate_limit_error", seconds, extra), outcome="rejected")
+        return _failed(answers.key_limit(exc), outcome="rejected")
     try:
         answer = await _serve(course)
         if answer.outcome == "succeeded":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from codex_pooler.gateway import answers
 from codex_pooler.gateway.files import FileRefused
 from codex_pooler.gateway.house import House
 from codex_pooler.gateway.turn import Failure, TurnRequest
@@ -51,7 +51,7 @@ def prepare(turn: TurnRequest, house: House) -> Prepared:
     except FileRefused as exc:
         raise Refused(Failure(exc.status, exc.code, exc.message, "invalid_request_error")) from None
     except KeyLimitReached as exc:
-        raise Refused(_limit_reached(exc)) from None
+        raise Refused(answers.key_limit(exc)) from None
     owner = turn.owner or (house.known.bindings.account_of(turn.binding, turn.admitted.wall) if turn.binding else None)
     request = RouteRequest(turn.key.pool, turn.fields.model, turn.route_class, turn.seed, owner, pinned)
     return Prepared(turn, shape.requested_model, reservation, request)
@@ -66,9 +66,3 @@ def _pinned(turn: TurnRequest, house: House) -> UUID | None:
     named = referenced_files(turn.body)
     ours = [name for name in named if house.files.knows(name)] if named else []
     return house.files.pinned_account(ours, turn.key.pool.id, turn.admitted.wall) if ours else None
-
-
-def _limit_reached(exc: KeyLimitReached) -> Failure:
-    seconds = max(1, math.ceil(exc.retry_after))
-    extra = {"resets_at": round(exc.resets_at), "resets_in_seconds": seconds}
-    return Failure(429, exc.code, exc.message, "rate_limit_error", seconds, extra)
