@@ -25,7 +25,7 @@ from codex_pooler.routing.health import Health
 from codex_pooler.routing.leases import Leases
 from codex_pooler.storage.postgres_binaries import find_bin
 from tests.integration.whole import Gateway
-from tests.process.served import PASSWORD, Installation, Served, serving
+from tests.process.served import PASSWORD, Installation, Served, serving, until
 from tests.security.wire import exchange
 
 # what clients and the backend say; every one is unlike anything that the product itself would write
@@ -67,8 +67,9 @@ async def test_nothing_said_and_no_credential_is_kept_anywhere(installation: Ins
         bodies = await send_what_is_malformed(served)
         bodies += await fail(served)
         spool = spooled(installation)
-        served.kill()
-        forget_refusals(installation.dsn)  # the next process shall use the accounts that failed
+        await until(lambda: len(installation.rows("SELECT * FROM quota_blocks")) == 2, "a refusal was not stored")
+        forget_refusals(installation.dsn)
+        served.kill()  # the next process knows nothing of accounts that failed
         await served.restart()
         os.kill(installation.postmaster(), signal.SIGKILL)
         await say_everything(served)
@@ -95,7 +96,7 @@ async def test_nothing_said_and_no_credential_is_kept_anywhere(installation: Ins
 
 
 def forget_refusals(dsn: str) -> None:
-    """Blocks of accounts outlive the process, if it has had the second that it takes to store them."""
+    """Blocks of accounts outlive the process that set them."""
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM quota_blocks")
 
