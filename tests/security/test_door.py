@@ -6,8 +6,13 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import pytest
+import sqlalchemy as sa
 
+from codex_pooler.storage.announce import announce_config
+from codex_pooler.storage.tables import instance_settings
 from tests.integration.whole import Gateway
+from tests.security.test_wire import HEARD
 
 STRANGER = {"X-Forwarded-For": "198.51.100.9"}
 FRIEND = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7"}
@@ -108,3 +113,49 @@ async def test_the_backend_is_told_the_codex_version_that_is_set(gateway: Gatewa
     assert await status_of(gateway, {}) == 200
     (arrival,) = [one for one in gateway.world.record.arrivals if one.path.endswith("/responses")]
     assert (arrival.headers["version"], arrival.headers["user-agent"]) == ("0.200.1", "codex_cli_rs/0.200.1")
+
+
+async def test_scenario_50_a_change_made_by_another_process_counts_within_two_seconds(gateway: Gateway) -> None:
+    async with gateway.process.context.database.transaction() as session:
+        rules = {"firewall_allowlist": ["203.0.113.0/24"]}
+        await session.execute(sa.insert(instance_settings).values(name="ingress", value=rules))
+        await announce_config(session)
+    async with asyncio.timeout(2):
+        while await status_of(gateway, {}) != 403:
+            await asyncio.sleep(0.05)
+
+
+def socket(gateway: Gateway, **headers: str) -> Any:
+    url = f"{gateway.origin}/backend-api/codex/responses"
+    return gateway.http.ws_connect(url, headers={"Authorization": f"Bearer {gateway.key}", **headers})
+
+
+async def test_an_open_socket_ends_when_its_client_may_not_come_in_any_more(gateway: Gateway) -> None:
+    async with socket(gateway) as open_socket:
+        await setting(gateway, "ingress", firewall_allowlist=["203.0.113.0/24"])
+        async with asyncio.timeout(10):
+            closing = await open_socket.receive()
+        assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with socket(gateway):
+            pass
+    assert refused.value.status == 403
+
+
+async def test_b4_an_upgrade_tells_the_backend_no_more_than_a_turn(gateway: Gateway) -> None:
+    named = dict.fromkeys(
+        ("Cookie", "Forwarded", "X-Forwarded-For", "Referer", "Session-Id", "Via", "X-Api-Key"), "canary"
+    )
+    frame = {"type": "response.create", "model": "gpt-5.5", "store": False, "input": []}
+    async with socket(gateway, **named) as open_socket:
+        await open_socket.send_json(frame)
+        async with asyncio.timeout(20):
+            while (await open_socket.receive_json())["type"] != "response.completed":
+                pass
+    handshake = gateway.world.record.arrivals[-1]
+    assert handshake.transport == "websocket"
+    assert "canary" not in str(handshake.headers)
+    assert {name.lower() for name in handshake.header_names} <= HEARD | UPGRADE
+
+
+UPGRADE = {"connection", "upgrade", "sec-websocket-version", "sec-websocket-key", "openai-beta"}

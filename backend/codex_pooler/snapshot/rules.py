@@ -69,10 +69,15 @@ def members(title: str) -> Rule:
     return Rule("group", title, "")
 
 
+_known: dict[type, Mapping[str, Rule]] = {}  # reading annotations is slow
+
+
 def rules_of(group: type) -> Mapping[str, Rule]:
     """The rules of a dataclass whose fields are declared ``name: Annotated[type, Rule(...)] = default``."""
-    hints = get_type_hints(group, include_extras=True)
-    return {name: rule for name, hint in hints.items() for rule in getattr(hint, "__metadata__", ())}
+    if group not in _known:
+        hints = get_type_hints(group, include_extras=True).items()
+        _known[group] = {name: rule for name, hint in hints for rule in getattr(hint, "__metadata__", ())}
+    return _known[group]
 
 
 def entries(default: Any, prefix: str = "") -> Iterator[Entry]:
