@@ -41,6 +41,7 @@ SHOWN_HEADERS = frozenset(
     ]
 )
 LONGEST_SHOWN = 1024
+LARGEST_READ = 16 * 1024 * 1024  # bytes
 
 
 async def run_call(call: CallRequest, house: House) -> CallAnswer:
@@ -141,8 +142,9 @@ _spent = msgspec.json.Decoder(_Spent)
 
 
 def usage_in(body: bytes) -> Usage | None:
-    """The tokens that an answer says it cost; None when it says nothing that can be believed."""
-    if b'"usage"' not in body:
+    """The tokens that an answer says it cost; None when it says nothing that can be believed, or is so large that
+    reading it would hold up everybody else."""
+    if len(body) > LARGEST_READ or body.rfind(b'"usage"') < 0:
         return None
     try:
         return read_usage(_spent.decode(body).usage)

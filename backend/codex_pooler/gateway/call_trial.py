@@ -31,6 +31,8 @@ async def attempt(course: CallCourse, account: Account) -> tuple[Ending, Verdict
             ending, verdict = await _try(course, account)
             if verdict.renew and (renewed := await with_newer_login(house, account)):
                 ending, verdict = await _try(course, renewed)
+                if verdict.renew:
+                    house.doubt_login(renewed, verdict.code)
         except asyncio.CancelledError:
             house.known.health.probe_ended(account.id, call.route_class)
             raise

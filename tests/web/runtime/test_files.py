@@ -246,6 +246,34 @@ async def test_scenario_15_a_turn_goes_where_its_files_are(gateway: Gateway) -> 
         assert (refused.value.status, refused.value.code) == (status, code)
 
 
+async def test_scenario_15_over_the_wire(gateway: Gateway) -> None:
+    first, second = await file_on(gateway, "acct-1"), await file_on(gateway, "acct-2")
+
+    async def turn(*files: str) -> Reply:
+        content = [{"type": "input_file", "file_id": file_id} for file_id in files]
+        message = {"type": "message", "role": "user", "content": content}
+        body = {"model": "gpt-5.5", "input": [message], "stream": True, "store": False}
+        return await ask(gateway, "POST", "/backend-api/codex/responses", json=body)
+
+    for file_id in (second, first, second):
+        reply = await turn(file_id)
+        assert reply.status == 200, reply.body
+    assert [one["account"] for one in await arrived(gateway, "/backend-api/codex/responses")] == [
+        "acct-2",
+        "acct-1",
+        "acct-2",
+    ]
+    conflict = await turn(first, second)
+    assert (conflict.status, conflict.code) == (409, "file_assignment_conflict")
+    pending = (await announce(gateway)).json["file_id"]
+    unready = await turn(pending)
+    assert (unready.status, unready.code) == (409, "file_not_ready")
+    await gateway.fault("acct-2", "usage_limit_reached")
+    refused = await turn(second)
+    assert refused.status == 429, "a turn with a file is not moved away from it"
+    assert len(await arrived(gateway, "/backend-api/codex/responses")) == 4
+
+
 async def known_elsewhere(gateway: Gateway, file_id: str) -> FileKeeper:
     """Another process, as soon as it can know the file."""
     keeper = FileKeeper(gateway.process.context.database, Files())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
 import pytest
+from aiohttp import ClientTimeout
 
 from codex_pooler.simulator.faults import Fault, Order
 from tests.integration.whole import Gateway
@@ -115,6 +117,17 @@ async def test_a_body_of_the_wrong_kind_is_refused_here(gateway: Gateway) -> Non
 async def test_only_json_is_taken(gateway: Gateway) -> None:
     reply = await ask(gateway, "POST", PATHS[1], data=b"--x--", headers={"Content-Type": "multipart/form-data"})
     assert (reply.status, reply.code) == (415, "unsupported_media_type")
+
+
+async def test_a_client_that_leaves_is_written_down_and_frees_its_account(gateway: Gateway) -> None:
+    await gateway.fault("acct-1", "slow_headers", route="images")
+    with pytest.raises(TimeoutError):
+        await draw(gateway, timeout=ClientTimeout(total=0.3))
+    async with asyncio.timeout(5):
+        while not (rows := await gateway.log()):
+            await asyncio.sleep(0.05)
+    assert [(row["status"], row["http_status"]) for row in rows] == [("cancelled", 499)]
+    assert gateway.process.house.known.leases.total() == 0
 
 
 async def test_nothing_of_a_picture_is_kept(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
