@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -242,9 +242,13 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_polling, "SPREAD_PER_ACCOUNT", 0.001)
 
 
-async def run_for(seconds: float, *pollings: UsagePolling) -> None:
+async def run_until(enough: Callable[[], bool], *pollings: UsagePolling) -> None:
+    """Let them run until there is enough, and a little longer, so that too much shows as well."""
     tasks = [asyncio.create_task(each.run()) for each in pollings]
-    await asyncio.sleep(seconds)
+    latest = time.monotonic() + 20
+    while not enough() and time.monotonic() < latest:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -267,7 +271,7 @@ async def test_every_account_is_asked_about_once_and_never_many_at_once(
     database: Database, backend: Backend, client: UsageClient, stored: list[Account]
 ) -> None:
     backend.seconds = 0.02
-    await run_for(0.8, polling(database, client, Quotas(), *stored))
+    await run_until(lambda: len(backend.asked) >= 20, polling(database, client, Quotas(), *stored))
     assert sorted(request.headers["authorization"] for request in backend.asked) == sorted(
         f"Bearer {each.access_token}" for each in stored
     )
@@ -279,15 +283,15 @@ async def test_one_process_of_several_asks(
     database: Database, backend: Backend, client: UsageClient, stored: list[Account]
 ) -> None:
     several = [polling(database, client, Quotas(), *stored) for _ in range(3)]
-    await run_for(0.8, *several)
+    await run_until(lambda: len(backend.asked) >= 20, *several)
     assert len(backend.asked) == 20
 
 
 @pytest.mark.usefixtures("hurry")
 async def test_polling_goes_on_without_the_database(dsn: str, backend: Backend, client: UsageClient) -> None:
-    away = await Database.open(dsn, minsize=1, maxsize=1, timeout=0.01)
+    away = await Database.open(dsn, minsize=1, maxsize=1, timeout=0.5)
     async with away.session():
-        await run_for(0.3, polling(away, client, Quotas(), account()))
+        await run_until(lambda: bool(backend.asked), polling(away, client, Quotas(), account()))
     await away.close()
     assert len(backend.asked) == 1
 
@@ -299,7 +303,7 @@ async def test_only_accounts_that_can_be_asked_are(
     one = stored[0]
     others = [replace(one, state="paused"), replace(one, access_token=""), replace(one, access_expires_at=5.0)]
     for other in others:
-        await run_for(0.1, polling(database, client, Quotas(), other))
+        await run_until(lambda: True, polling(database, client, Quotas(), other))
     assert backend.asked == []
 
 
@@ -316,7 +320,7 @@ async def test_a_doubted_login_is_looked_into_unless_it_has_just_served(
 
     if served:
         quotas.served(stored[0].id, MODEL, time.time())
-    await run_for(0.3, polling(database, client, quotas, stored[0], doubted=doubted))
+    await run_until(lambda: len(backend.asked) >= 2, polling(database, client, quotas, stored[0], doubted=doubted))
     assert doubts == ([] if served else [(UUID(int=1), "at-1")])
 
 
@@ -328,5 +332,6 @@ async def test_trouble_with_one_account_does_not_end_the_polling(
         raise RuntimeError("broken")
 
     backend.answers = dict.fromkeys(PATHS, JSON_401)
-    await run_for(0.4, polling(database, client, Quotas(), *stored[:3], doubted=broken))
+    doubtful = polling(database, client, Quotas(), *stored[:3], doubted=broken)
+    await run_until(lambda: len(backend.asked) >= 6, doubtful)
     assert len(backend.asked) == 6
