@@ -66,3 +66,17 @@ async def test_a_long_conversation_is_compacted_and_goes_on(cli: Codex, gateway:
     assert await compactions(gateway, version)
     assert {row["status"] for row in await gateway.log()} == {"succeeded"}
     assert len({row["account"]["id"] for row in await gateway.log()}) == 1
+
+
+@pytest.mark.parametrize("fault", ["usage_limit_reached", "server_error"])
+async def test_an_account_that_gives_out_at_the_compaction_is_not_noticed(
+    cli: Codex, gateway: Gateway, fault: str
+) -> None:
+    await cli.exec("Reply with exactly: first")
+    await gateway.fault("acct-1", fault)
+    output = await cli.exec("resume", "--last", *COMPACT_AT_ONCE, "Reply with exactly: second")
+    assert messages(output) == ["second"]
+    rows = (await gateway.log())[::-1]
+    assert [row["status"] for row in rows] == ["succeeded"] * 3
+    assert [row["account"]["name"] for row in rows] == ["acct-1", "acct-2", "acct-2"]
+    assert [len(row["attempt_log"]) for row in rows][2] == 1, "who wrote the compaction reads it at once"

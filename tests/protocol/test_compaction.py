@@ -103,6 +103,8 @@ def test_a_conversation_without_a_name_is_named_by_its_first_sealed_item() -> No
     assert digest != conversation_digest(body(MESSAGE, other, SEALED))
     assert conversation_digest(body(MESSAGE)) is None
     assert "gAAA" not in digest
+    for unreadable in (b"", b'{"input":"\\"encrypted_content\\""', b'{"input":5,"encrypted_content":""}'):
+        assert conversation_digest(unreadable) is None
 
 
 def said(text: Any, **members: Any) -> dict[str, Any]:

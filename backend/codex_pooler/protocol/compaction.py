@@ -138,16 +138,24 @@ def _type_of(item: msgspec.Raw) -> str | None:
 def conversation_digest(body: bytes) -> str | None:
     """A name for a conversation that brings none: the digest of its first encrypted item, None when it has none.
 
-    It stays the same while the conversation grows, and only an account that wrote it can read that item.
+    It stays the same while the conversation grows, and only the account that wrote that item can read it.
     """
-    for item in _input.decode(body).input or []:
-        try:
-            sealed = _sealed.decode(item).encrypted_content
-        except _UNREADABLE:
-            continue
-        if sealed:
-            return hashlib.sha256(sealed.encode()).hexdigest()
-    return None
+    if b'"encrypted_content"' not in body:
+        return None
+    try:
+        items = _input.decode(body).input or []
+    except _UNREADABLE:  # whoever reads the body itself will say what is wrong with it
+        return None
+    return next((digest for item in items if (digest := sealed_digest(item))), None)
+
+
+def sealed_digest(item: msgspec.Raw | bytes) -> str | None:
+    """The digest of an item's encrypted content, None when it has none."""
+    try:
+        sealed = _sealed.decode(item).encrypted_content
+    except _UNREADABLE:
+        return None
+    return hashlib.sha256(sealed.encode()).hexdigest() if sealed else None
 
 
 def kept_messages(body: bytes) -> list[msgspec.Raw]:

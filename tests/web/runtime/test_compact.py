@@ -99,6 +99,39 @@ async def test_strangers_and_nonsense_are_refused(gateway: Gateway) -> None:
     assert turns(gateway) == []
 
 
+# -- clients that do not say which conversation they compact
+
+
+async def test_what_an_account_compacted_is_read_by_that_account(gateway: Gateway) -> None:
+    """The session belongs to the first account, its compaction to the second, and the next turn goes there."""
+    session = {"session_id": "s-1", "user-agent": "codex_exec/0.98.0"}
+    async with gateway.turn(headers=session) as answer:
+        await answer.read()
+    await gateway.fault("acct-1", "server_error")
+    status, answered = await compact(gateway, MESSAGE, headers={"user-agent": "codex_exec/0.98.0"})
+    assert status == 200
+    assert [account for account, _ in turns(gateway)] == ["acct-1", "acct-1", "acct-2"]
+    async with gateway.turn(headers=session, input=[answered["output"][-1], MESSAGE]) as answer:
+        assert "response.completed" in await answer.text()
+    assert [account for account, _ in turns(gateway)][3:] == ["acct-2"]
+    async with gateway.turn(headers=session) as answer:
+        await answer.read()
+    assert [account for account, _ in turns(gateway)][4:] == ["acct-2"], "and the session has moved along"
+
+
+async def test_a_conversation_is_compacted_where_it_was_served(gateway: Gateway) -> None:
+    await gateway.fault("acct-1", "server_error")
+    session = {"session_id": "s-1"}
+    async with gateway.turn("Think, then reply with exactly: ok", headers=session, stream=False) as answer:
+        output = (await answer.json())["output"]
+    assert output[0]["type"] == "reasoning"
+    async with gateway.turn(headers=session, input=[MESSAGE, *output, MESSAGE]) as answer:
+        await answer.read()
+    status, _ = await compact(gateway, MESSAGE, *output, MESSAGE)
+    assert status == 200
+    assert [account for account, _ in turns(gateway)] == ["acct-1", "acct-2", "acct-2", "acct-2"]
+
+
 # -- a backend that answers with anything
 
 

@@ -12,6 +12,7 @@ from codex_pooler.protocol.requests import BadRequest, read_fields, rewritten
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.errors import answered
 from codex_pooler.web.runtime.caller import Caller, caller_of, serve
+from codex_pooler.web.runtime.sealed import owner_of, remember, sealed_name
 from codex_pooler.web.runtime.sinks import JsonSink, SseSink
 
 ROUTE = "/backend-api/codex/responses"
@@ -26,9 +27,12 @@ async def create_response(request: web.Request) -> web.StreamResponse:
 async def _create_response(request: web.Request) -> web.StreamResponse:
     caller = caller_of(request)
     body = await read_body(request)
-    turn = turn_of(caller, body, compaction=is_compaction(body))
+    name = sealed_name(caller, body)
+    turn = turn_of(caller, body, compaction=is_compaction(body), owner=owner_of(caller, name))
     sink = SseSink(request, turn.id) if turn.fields.stream else JsonSink(request, turn.id)
     outcome = await serve(turn, sink, caller.house)
+    if name and outcome.status == "succeeded":
+        remember(caller, turn, [name])
     return sink.answer(outcome.failure)
 
 

@@ -6,11 +6,13 @@ import msgspec
 from aiohttp import web
 
 from codex_pooler.gateway.turn import Failure
-from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest, kept_messages
+from codex_pooler.protocol.compaction import as_turn, compacted, kept_messages, sealed_digest
+from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.errors import answered
 from codex_pooler.web.runtime.caller import caller_of, serve
 from codex_pooler.web.runtime.codex import turn_of
+from codex_pooler.web.runtime.sealed import owner_of, remember, sealed_name
 from codex_pooler.web.runtime.sinks import JsonSink
 
 ROUTE = "/backend-api/codex/responses/compact"
@@ -30,11 +32,20 @@ async def compact(request: web.Request) -> web.StreamResponse:
 async def _compact(request: web.Request) -> web.StreamResponse:
     caller = caller_of(request)
     body = as_turn(await read_body(request))
-    conversation = conversation_digest(body) or ""
-    # the client gets one object, though its turn is streamed
-    turn = turn_of(caller, body, compaction=True, route=ROUTE, conversation=conversation, transport="http_json")
+    name = sealed_name(caller, body)
+    turn = turn_of(
+        caller,
+        body,
+        compaction=True,
+        route=ROUTE,
+        transport="http_json",  # the client gets one object, though its turn is streamed
+        conversation=name or uuid7_text(),
+        owner=owner_of(caller, name),
+    )
     sink = CompactSink(request, turn.id, kept_messages(body))
     outcome = await serve(turn, sink, caller.house)
+    if outcome.status == "succeeded":
+        remember(caller, turn, sink.sealed)
     return sink.answer(outcome.failure)
 
 
@@ -44,6 +55,11 @@ class CompactSink(JsonSink):
     def __init__(self, request: web.Request, turn_id: str, kept: list[msgspec.Raw]) -> None:
         super().__init__(request, turn_id)
         self._kept = kept
+
+    @property
+    def sealed(self) -> list[str]:
+        """The digests of the encrypted items that came."""
+        return [digest for item in self._items if (digest := sealed_digest(item))]
 
     def answer(self, failure: Failure | None) -> web.Response:
         """The handler's response once the turn is over."""
