@@ -27,6 +27,8 @@ MOST_LINGERING = 512
 class Legs:
     """One client socket's own sockets to the backend, opened on demand; never shared with another client."""
 
+    __slots__ = ("_backend", "_headers", "sockets")
+
     def __init__(self, backend: ConnectionPool, client_headers: Mapping[str, str]) -> None:
         self._backend, self._headers = backend, client_headers
         self.sockets: list[UpstreamSocket] = []

@@ -83,7 +83,10 @@ def forwarded_headers(client_headers: Mapping[str, str], model: str) -> list[tup
     headers = [
         (name, value)
         for name in FORWARDED
-        if (value := client_headers.get(name)) and len(value) <= MAX_FORWARDED_VALUE and name not in for_this_hop
+        if (value := client_headers.get(name))
+        and len(value) <= MAX_FORWARDED_VALUE
+        and value.isascii()
+        and name not in for_this_hop
     ]
     if model.isascii() and model.isprintable() and len(model) <= 128:
         headers.append(("x-codex-routing-hint", f"model={model}"))

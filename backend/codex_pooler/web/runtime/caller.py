@@ -40,7 +40,10 @@ SESSION_SHOWN = 16  # characters of a session's digest in the log
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of a Pool API key, and what their request says about itself.  Header names are lower-case."""
+    """The owner of a Pool API key, and what their request says about itself.
+
+    ``headers`` is aiohttp's own mapping: it takes names in any case, and values may hold bytes that are no text.
+    """
 
     request: web.Request = field(repr=False)
     house: House = field(repr=False)
@@ -53,7 +56,7 @@ class Caller:
     def client(self) -> str | None:
         """``codex_exec/0.169.0`` out of a user agent; what stands in brackets says too much about the machine."""
         agent = self.headers.get("user-agent")
-        return agent.split(" ", 1)[0][:64] if agent else None
+        return agent.split(" ", 1)[0][:64] if agent and agent.isascii() else None
 
     @property
     def logged_address(self) -> str | None:
@@ -96,9 +99,7 @@ def caller_of(request: web.Request) -> Caller:
     key = authenticate(request.headers.get("Authorization"), known, request.app[KEYRING])
     address = client_ip(request, known.settings.ingress)
     check_network(key, address)
-    # bytes that are no text would fail wherever the value is encoded again
-    headers = {name.lower(): value for name, value in request.headers.items() if value.isascii()}
-    return Caller(request, house, key, headers, address, moment())
+    return Caller(request, house, key, request.headers, address, moment())
 
 
 async def serve(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
@@ -110,6 +111,6 @@ async def serve(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
 def session_name(headers: Mapping[str, str]) -> str:
     """What the client's headers call its session; empty when they do not."""
     for name in CONTINUITY_HEADERS:
-        if value := headers.get(name):
+        if (value := headers.get(name)) and value.isascii():
             return value.rpartition(":")[0] or value if name == WINDOW_HEADER else value
     return ""

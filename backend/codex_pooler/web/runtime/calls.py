@@ -14,18 +14,19 @@ from codex_pooler.web.runtime.caller import KEYRING, Caller
 from codex_pooler.web.runtime.sinks import failure_response
 
 JSON = "application/json"
-ACCEPTED = (JSON, "text/event-stream", "*/*")  # what a client may ask the backend for
+ANYTHING = "*/*"
+ACCEPTED = (JSON, "text/event-stream", ANYTHING)  # what a client may ask the backend for
 
 
 def call_of(caller: Caller, *, content_type: str | None = JSON, **asked: Any) -> CallRequest:
     """The call for a request; ``asked`` are members of CallRequest that the route decides.
 
-    Of the client's headers only ``accept`` goes along, and only where it is one the backend serves.
+    Of the client's headers only ``accept`` goes along, and only when it says nothing special.
     """
     call_id, key = uuid7_text(), caller.key
     seed = caller.seed(None, call_id)
-    accept = caller.headers.get("accept", JSON)
-    headers = [("accept", accept if accept in ACCEPTED else JSON), ("x-request-id", call_id)]
+    accept = caller.headers.get("accept")
+    headers = [("accept", accept if accept in ACCEPTED else ANYTHING), ("x-request-id", call_id)]
     if content_type:
         headers.insert(0, ("content-type", content_type))
     return CallRequest(

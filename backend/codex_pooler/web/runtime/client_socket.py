@@ -21,8 +21,23 @@ CLOSING_SECONDS = 2.0  # how long a client may take to answer our goodbye
 class ClientSocket(asyncio.Protocol):
     """Takes the connection over from aiohttp.  Writes never block and never raise.
 
+    Thousands of them may sit idle, so that what is only needed in motion is made then.
     ``received`` gets every text message; ``gone`` is called once, when the connection has ended.
     """
+
+    __slots__ = (
+        "_closing",
+        "_gone",
+        "_http",
+        "_pinged_at",
+        "_reader",
+        "_received",
+        "_transport",
+        "_writable",
+        "bytes_sent",
+        "closed",
+        "last_inbound",
+    )
 
     def __init__(self, request: web.Request, received: Callable[[Message], None], gone: Callable[[], None]) -> None:
         assert request.transport is not None
@@ -30,8 +45,7 @@ class ClientSocket(asyncio.Protocol):
         self._http = request.protocol
         self._received, self._gone = received, gone
         self._reader = MessageReader(masked=True, mask=mask)
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._writable: asyncio.Event | None = None  # set when the client lags behind no more
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.last_inbound = self._pinged_at = time.monotonic()
         self._closing = False
@@ -55,7 +69,8 @@ class ClientSocket(asyncio.Protocol):
         return self.open and self._transport.get_write_buffer_size() > HIGH_WATER
 
     async def drained(self) -> None:
-        await self._writable.wait()
+        if self._writable is not None:
+            await self._writable.wait()
 
     def write(self, data: bytes) -> None:
         if self.open:
@@ -97,14 +112,16 @@ class ClientSocket(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        if self._writable is not None:
+            self._writable.set()
+        self._writable = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
-        self._writable.set()
+        self.resume_writing()
         self._gone()
         if not self.closed.done():
             self.closed.set_result(None)

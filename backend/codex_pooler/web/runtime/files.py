@@ -168,7 +168,8 @@ async def _finish_file(request: web.Request) -> web.StreamResponse:
     caller, file_id = caller_of(request), request.match_info["file_id"]
     house = caller.house
     try:
-        await request.app[KEEPER].look_up(file_id)
+        if FILE_ID.match(file_id):
+            await request.app[KEEPER].look_up(file_id)
         record = house.files.owned(file_id, caller.key.pool.id, time.time())
     except FileRefused as exc:
         return refusal(exc.status, exc.code, exc.message)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import time
-from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +72,22 @@ def _same_origin(request: web.Request) -> bool:
 class Session:
     """One client socket with its turns and its sockets to the backend."""
 
+    __slots__ = (
+        "__weakref__",
+        "_active_at",
+        "_caller",
+        "_epoch",
+        "_free",
+        "_house",
+        "_legs",
+        "_name",
+        "_seen",
+        "_snapshot",
+        "_socket",
+        "_stopping",
+        "_turns",
+    )
+
     def __init__(self, caller: Caller) -> None:
         self._caller, self._house = caller, caller.house
         self._epoch = caller.key.epoch
@@ -80,8 +95,8 @@ class Session:
         self._legs = Legs(caller.house.backend, caller.headers)
         self._socket = ClientSocket(caller.request, self._received, self._gone)
         self._turns: set[asyncio.Task[None]] = set()
-        self._free = asyncio.Event()  # set whenever a turn has ended
-        self._seen: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._free: asyncio.Event | None = None  # set when the next turn has ended, for those who wait for that
+        self._seen: dict[str, None] = {}
         self._stopping = False
         self._name = session_name(caller.headers)
         self._active_at = time.monotonic()
@@ -175,8 +190,13 @@ class Session:
                 self._refuse(answers.lost_anchor(), frame.stream_id)
                 return
         if frame.request_id is not None:
-            self._seen.append(frame.request_id)
+            self._remember(frame.request_id)
         self._run(self._turn(message, frame, anchor))
+
+    def _remember(self, request_id: str) -> None:
+        self._seen[request_id] = None
+        if len(self._seen) > REMEMBERED_IDS:
+            del self._seen[next(iter(self._seen))]
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="websocket turn")
@@ -189,7 +209,7 @@ class Session:
         if frame.stream_id is not None or frame.request_id is not None:
             body, wire = without(body, "stream_id", "request_id"), None
         while anchor and anchor.busy and anchor.usable:
-            self._free.clear()
+            self._free = self._free or asyncio.Event()
             await self._free.wait()
         way = SocketWay(self._legs, body, wire, model=fields.model, stream_id=frame.stream_id, anchor=anchor)
         turn = self._caller.turn(
@@ -214,7 +234,9 @@ class Session:
 
     def _turn_ended(self, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
-        self._free.set()
+        if self._free is not None:
+            self._free.set()
+            self._free = None
         self._active_at = time.monotonic()
         if not task.cancelled() and (exc := task.exception()):
             if isinstance(exc, BadRequest):
