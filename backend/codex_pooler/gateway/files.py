@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -53,6 +54,7 @@ class Files:
     def __init__(self) -> None:
         self._records: dict[str, FileRecord] = {}
         self._unsaved: dict[str, FileRecord] = {}
+        self.arrived = asyncio.Event()  # whoever stores them waits for this
 
     def __len__(self) -> int:
         return len(self._records)
@@ -60,6 +62,7 @@ class Files:
     def add(self, record: FileRecord) -> None:
         """A file was created, or moved on to another status."""
         self._records[record.id] = self._unsaved[record.id] = record
+        self.arrived.set()
 
     def move(self, file_id: str, status: str) -> None:
         """Note a file's new status; it never goes back."""
@@ -94,11 +97,13 @@ class Files:
     def take_unsaved(self) -> list[FileRecord]:
         """What has changed since the last time; it has to be given back with ``keep_unsaved`` when storing fails."""
         taken, self._unsaved = list(self._unsaved.values()), {}
+        self.arrived.clear()
         return taken
 
     def keep_unsaved(self, records: Iterable[FileRecord]) -> None:
         for record in records:
             self._unsaved.setdefault(record.id, record)
+            self.arrived.set()
 
     def merge(self, records: Iterable[FileRecord]) -> None:
         """What other processes stored; a status that has moved on here stays."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import psycopg2
 
 from codex_pooler.gateway.files import KEPT_AFTER_EXPIRY, FileRecord, Files
 from codex_pooler.storage import queries_files as queries
@@ -17,7 +18,8 @@ from codex_pooler.storage.database import UNAVAILABLE, Database
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.1  # between two looks for something to store
+LINGER_SECONDS = 0.02  # how long a batch may gather
+RETRY_SECONDS = 1.0
 RELOAD_SECONDS = 30.0
 RECENT_SECONDS = 3600.0  # what a reload looks at again; older news come by notification
 SWEEP_SECONDS = 900.0
@@ -53,7 +55,7 @@ class FileKeeper:
         loop = asyncio.get_running_loop()
         reload_at, sweep_at = loop.time() + RELOAD_SECONDS, loop.time() + SWEEP_SECONDS
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
+            await self._something_to_store(reload_at - loop.time())
             try:
                 await self.store()
                 if loop.time() >= reload_at:
@@ -65,14 +67,22 @@ class FileKeeper:
                 self._complained = False
             except UNAVAILABLE as exc:
                 self._complain(exc)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _something_to_store(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self.files.arrived.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(LINGER_SECONDS)
 
     async def store(self) -> None:
         """Write what has changed here.  Raises what the database raises; nothing is lost then."""
         records = self.files.take_unsaved()
         for start in range(0, len(records), BATCH):
             try:
-                await self._store(records[start : start + BATCH])
+                await self._store_or_split(records[start : start + BATCH])
             except BaseException:
                 self.files.keep_unsaved(records[start:])
                 raise
@@ -95,6 +105,17 @@ class FileKeeper:
         async with self._database.session() as session:
             rows = await session.fetch(queries.FRESH, since=_instant(time.time() - RECENT_SECONDS))
         self.files.merge(map(_record, rows))
+
+    async def _store_or_split(self, records: Sequence[FileRecord]) -> None:
+        """One record that PostgreSQL cannot take must not hold up all the others for ever."""
+        try:
+            await self._store(records)
+        except (psycopg2.DataError, psycopg2.IntegrityError) as exc:
+            if len(records) == 1:
+                log.error("a file record cannot be stored and is dropped: %s", type(exc).__name__)
+                return
+            for record in records:
+                await self._store_or_split([record])
 
     async def _store(self, records: Sequence[FileRecord]) -> None:
         rows = orjson.dumps([_row(record) for record in records]).decode()

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -298,6 +299,22 @@ async def test_another_process_knows_the_file_at_once_and_the_next_one_after_a_r
     restarted = FileKeeper(database, Files())
     await restarted.load()
     assert restarted.files.pinned_account({file_id}, pool, time.time()) == record_of(gateway, file_id).account_id
+
+
+async def test_a_record_that_cannot_be_stored_does_not_hold_up_the_others(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await announce(gateway, file_name="a\0b\n")).status == 200
+    made = await announce(gateway)
+    record = record_of(gateway, made.json["file_id"])
+    gateway.process.house.files.add(replace(record, id="file_odd", status="no such status"))
+    gateway.process.house.files.add(replace(record, id="file_lost", account_id=uuid4()))
+    later = await announce(gateway)
+    await known_elsewhere(gateway, later.json["file_id"])
+    assert "a file record cannot be stored and is dropped" in caplog.text
+    async with gateway.process.context.database.session() as session:
+        await session.run("SELECT count(*) FROM files")
+        assert (await session.cursor.fetchone())[0] == 3
 
 
 async def test_what_expired_long_ago_is_swept(gateway: Gateway) -> None:
