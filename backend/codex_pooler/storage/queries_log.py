@@ -84,7 +84,7 @@ _added = ", ".join(f"{name} = u.{name} + EXCLUDED.{name}" for name in _COUNTERS)
 # Parameter ``rows``: a JSON array of objects with these columns.  Replaying a row changes nothing, neither here nor
 # in the rollup, because the rollup counts only what this statement really inserted.
 STORE = f"""
-WITH x AS (SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS x({_shape})),
+WITH x AS (SELECT * FROM json_to_recordset(%(rows)s::json) AS x({_shape})),
 stored AS (INSERT INTO requests ({_names}) SELECT {_values} FROM x ON CONFLICT DO NOTHING RETURNING id),
 counted AS (SELECT x.* FROM x JOIN stored USING (id)),
 used AS (UPDATE api_keys k SET last_used_at = n.at
