@@ -47,13 +47,13 @@ def err(**members: object) -> dict[str, object]:
         (
             http(400, {"detail": "The 'x' model is not supported when using Codex with a ChatGPT account."}),
             "upstream_model_unavailable",
-            Blame.NOBODY,
+            Blame.MODEL,
         ),
-        (http(404, err(code="model_not_found")), "model_not_found", Blame.NOBODY),
+        (http(404, err(code="model_not_found")), "model_not_found", Blame.MODEL),
         (failed("server_is_overloaded"), "server_is_overloaded", Blame.HEALTH),
         (failed("rate_limit_exceeded"), "rate_limit_exceeded", Blame.RATE),
         (failed("usage_limit_reached"), "usage_limit_reached", Blame.USAGE),
-        (failed("", "Selected model is at capacity"), "upstream_model_unavailable", Blame.NOBODY),
+        (failed("", "Selected model is at capacity"), "model_at_capacity", Blame.HEALTH),
         (Ending("lost", reason="upstream_reset"), "upstream_reset", Blame.HEALTH),
         (Ending("timeout", reason="upstream_first_byte_timeout"), "upstream_first_byte_timeout", Blame.HEALTH),
         (Ending("truncated", reason="upstream_stream_truncated"), "upstream_stream_truncated", Blame.HEALTH),
@@ -91,8 +91,8 @@ def test_encrypted_content_of_another_account_asks_for_a_shorter_body() -> None:
 
 
 def test_the_reset_the_backend_names_is_kept() -> None:
-    assert classify(http(429, err(type="usage_limit_reached", resets_at=1795243997))).resets_at == 1795243997
-    assert classify(http(429, retry_after="7")).block_seconds == 7
+    assert classify(http(429, err(type="usage_limit_reached", resets_at=1795243997))).error.resets_at == 1795243997
+    assert classify(http(429, retry_after="7")).retry_after == 7
 
 
 def test_success_says_nothing_bad() -> None:

@@ -14,7 +14,9 @@ from codex_pooler.quota.refusals import RATE_LIMITED
 from codex_pooler.routing.candidates import NoCandidate
 
 BUSY_SECONDS = 2
+BURST_SECONDS = 5  # to wait for a burst to pass when the backend names no time
 LONGEST_RETRY = 300  # seconds a client is asked to wait for a reset at most
+MODEL_REASONS = frozenset({"model_not_offered", "model_unavailable"})
 EXHAUSTED = frozenset({"usage_limited", "spend_limited", "not_included"})
 RESTART = "restart_with_full_context"
 ANCHOR_HEADERS = (
@@ -55,7 +57,7 @@ REASONS = {
 def nobody(none: NoCandidate) -> Failure:
     """Every account of the pool is out."""
     now, excluded = time.time(), none.excluded
-    if excluded and not set(excluded) - {"model_not_offered"}:
+    if excluded and not set(excluded) - MODEL_REASONS:
         message = "no account of this pool offers that model; GET /backend-api/codex/models lists those that are"
         return Failure(400, "invalid_model", message, "invalid_request_error", param="model")
     told = describe(excluded)
@@ -128,10 +130,10 @@ def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:
         frame = ending.body if ending.terminal.status is not None else None
         return Failure(ending.terminal.status or 400, verdict.code, message, "invalid_request_error", verbatim=frame)
     told = "one account was tried" if tried == 1 else f"{tried} accounts were tried"
-    if verdict.code in ("server_is_overloaded", "slow_down", "overloaded_error"):
+    if verdict.code in ("model_at_capacity", "server_is_overloaded", "slow_down", "overloaded_error"):
         return Failure(503, "server_is_overloaded", f"the backend is overloaded ({told}); try again shortly")
     if verdict.blame is Blame.RATE:
-        wait = min(max(1, round(verdict.block_seconds)), LONGEST_WAIT)
+        wait = min(max(1, math.ceil(verdict.retry_after or BURST_SECONDS)), LONGEST_WAIT)
         message = f"the backend limits requests ({told}); try again in {wait} seconds"
         return Failure(429, "rate_limit_exceeded", message, "rate_limit_error", wait)
     if verdict.code == "upstream_model_unavailable" or verdict.code.startswith("model_not"):

@@ -20,62 +20,72 @@ class Blame(Enum):
     USAGE = "usage"  # the account's plan is used up until a named or assumed time
     RATE = "rate"  # the account did too much at once
     LOGIN = "login"  # the account's token is refused
+    MODEL = "model"  # the account may not use this model, though others may
+
+
+NO_ERROR = UpstreamError()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``code`` goes to the log; ``move`` says that the next account may try while nothing is visible."""
+    """``code`` goes to the log; ``move`` says that the next account may try while nothing is visible.
+
+    ``refusal`` is the same in the words of ``quota.refusals``, ``error`` what the backend said, ``retry_after`` the
+    seconds that it asked to wait.
+    """
 
     code: str
     move: bool
     blame: Blame = Blame.NOBODY
-    resets_at: float | None = None  # unix seconds
-    block_seconds: float = 60.0  # how long to leave the account alone when no reset is named
+    refusal: str = ""
+    error: UpstreamError = NO_ERROR
+    retry_after: float | None = None
     strip_reasoning: bool = False
     renew: bool = False  # the token is refused, not the account: a fresh one may do
 
 
 MOVES = {
-    # error code, in an HTTP body or in a failed stream -> (blame, seconds to block when no end is named)
-    "usage_limit_reached": (Blame.USAGE, 300.0),
-    "rate_limit_exceeded": (Blame.RATE, 20.0),
-    "insufficient_quota": (Blame.USAGE, 3600.0),
-    "usage_not_included": (Blame.USAGE, 3600.0),
-    "quota_exceeded": (Blame.USAGE, 3600.0),
-    "workspace_owner_credits_depleted": (Blame.USAGE, 3600.0),
-    "workspace_member_credits_depleted": (Blame.USAGE, 3600.0),
-    "workspace_owner_usage_limit_reached": (Blame.USAGE, 300.0),
-    "workspace_member_usage_limit_reached": (Blame.USAGE, 300.0),
-    "token_revoked": (Blame.LOGIN, 300.0),
-    "token_expired": (Blame.LOGIN, 300.0),
-    "token_invalidated": (Blame.LOGIN, 300.0),
-    "invalid_api_key": (Blame.LOGIN, 300.0),
-    "invalid_authentication": (Blame.LOGIN, 300.0),
-    "account_deactivated": (Blame.LOGIN, 3600.0),
-    "account_suspended": (Blame.LOGIN, 3600.0),
-    "account_deleted": (Blame.LOGIN, 3600.0),
-    "workspace_deactivated": (Blame.LOGIN, 3600.0),
-    "server_is_overloaded": (Blame.HEALTH, 0.0),
-    "overloaded_error": (Blame.HEALTH, 0.0),
-    "slow_down": (Blame.HEALTH, 0.0),
-    "server_error": (Blame.HEALTH, 0.0),
-    "internal_server_error": (Blame.HEALTH, 0.0),
-    "upstream_request_timeout": (Blame.HEALTH, 0.0),
-    "stream_incomplete": (Blame.HEALTH, 0.0),
-    "websocket_connection_limit_reached": (Blame.NOBODY, 0.0),
-    "model_not_found": (Blame.NOBODY, 0.0),
-    "model_not_available": (Blame.NOBODY, 0.0),
+    # error code, in an HTTP body or in a failed stream -> who is to blame
+    "usage_limit_reached": Blame.USAGE,
+    "rate_limit_exceeded": Blame.RATE,
+    "insufficient_quota": Blame.USAGE,
+    "usage_not_included": Blame.USAGE,
+    "quota_exceeded": Blame.USAGE,
+    "workspace_owner_credits_depleted": Blame.USAGE,
+    "workspace_member_credits_depleted": Blame.USAGE,
+    "workspace_owner_usage_limit_reached": Blame.USAGE,
+    "workspace_member_usage_limit_reached": Blame.USAGE,
+    "token_revoked": Blame.LOGIN,
+    "token_expired": Blame.LOGIN,
+    "token_invalidated": Blame.LOGIN,
+    "invalid_api_key": Blame.LOGIN,
+    "invalid_authentication": Blame.LOGIN,
+    "account_deactivated": Blame.LOGIN,
+    "account_suspended": Blame.LOGIN,
+    "account_deleted": Blame.LOGIN,
+    "workspace_deactivated": Blame.LOGIN,
+    "server_is_overloaded": Blame.HEALTH,
+    "overloaded_error": Blame.HEALTH,
+    "slow_down": Blame.HEALTH,
+    "server_error": Blame.HEALTH,
+    "internal_server_error": Blame.HEALTH,
+    "upstream_request_timeout": Blame.HEALTH,
+    "stream_incomplete": Blame.HEALTH,
+    "websocket_connection_limit_reached": Blame.NOBODY,
+    "model_not_found": Blame.MODEL,
+    "model_not_available": Blame.MODEL,
 }
 
-# status without a code that the table knows -> (code for the log, blame, seconds to block)
+# status without a code that the table knows -> (what it means, blame)
 STATUSES = {
-    401: ("upstream_unauthorized", Blame.LOGIN, 300.0),
-    402: ("upstream_payment_required", Blame.USAGE, 3600.0),
-    429: ("upstream_rate_limited", Blame.RATE, 20.0),
+    401: ("upstream_unauthorized", Blame.LOGIN),
+    402: ("upstream_payment_required", Blame.USAGE),
+    429: ("upstream_rate_limited", Blame.RATE),
 }
 
 STAYS = frozenset({"context_length_exceeded", "misalignment_policy_violation", "content_policy_violation"})
-MODEL_UNAVAILABLE = ("model is not supported", "model is at capacity", "does not have access to model")
+MODEL_UNAVAILABLE = ("model is not supported", "does not have access to model")
+AT_CAPACITY = "model is at capacity"
 ENCRYPTED_CONTENT = "invalid_encrypted_content"
 
 # endings without an answer to look at -> who is to blame
@@ -101,7 +111,7 @@ def classify(ending: Ending) -> Verdict:
             ending.head.status, read_error(ending.body), _retry_after(ending.head.get("retry-after"))
         )
     terminal = ending.terminal
-    error = from_body(terminal.error) if terminal and terminal.error else UpstreamError()
+    error = from_body(terminal.error) if terminal and terminal.error else NO_ERROR
     if terminal and terminal.status is not None:  # an error frame stands for an HTTP answer
         return _classify_status(terminal.status, error, _retry_after(dict(terminal.headers).get("retry-after")))
     if error.code == ENCRYPTED_CONTENT:
@@ -115,9 +125,9 @@ def _classify_status(status: int, error: UpstreamError, retry_after: float | Non
     if verdict := _classify_code(error, retry_after):
         return verdict
     if row := STATUSES.get(status):
-        code, blame, seconds = row
-        seconds = retry_after or seconds
-        return Verdict(error.code or code, move=True, blame=blame, block_seconds=seconds, renew=blame is Blame.LOGIN)
+        meaning, blame = row
+        renew = blame is Blame.LOGIN
+        return Verdict(error.code or meaning, True, blame, meaning, error, retry_after, renew=renew)
     if status >= 500:
         return Verdict(error.code or f"upstream_{status}", move=True, blame=Blame.HEALTH)
     if status == 403 and not error.is_json:  # a challenge page: this way out is distrusted, not the request
@@ -129,15 +139,13 @@ def _classify_code(error: UpstreamError, retry_after: float | None) -> Verdict |
     if error.code in STAYS:
         return Verdict(error.code, move=False)
     for known in (error.code, error.type):
-        if row := MOVES.get(known):
-            blame, seconds = row
-            seconds = retry_after or seconds
+        if blame := MOVES.get(known):
             renew = blame is Blame.LOGIN and not known.startswith(("account_", "workspace_"))
-            return Verdict(
-                known, move=True, blame=blame, resets_at=error.resets_at, block_seconds=seconds, renew=renew
-            )
+            return Verdict(known, True, blame, known, error, retry_after, renew=renew)
+    if AT_CAPACITY in error.message.lower():
+        return Verdict("model_at_capacity", True, Blame.HEALTH, error=error)
     if any(phrase in error.message.lower() for phrase in MODEL_UNAVAILABLE):
-        return Verdict("upstream_model_unavailable", move=True)
+        return Verdict("upstream_model_unavailable", True, Blame.MODEL, "upstream_model_unavailable", error)
     return None
 
 

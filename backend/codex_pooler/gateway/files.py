@@ -55,6 +55,7 @@ class Files:
         self._records: dict[str, FileRecord] = {}
         self._unsaved: dict[str, FileRecord] = {}
         self.arrived = asyncio.Event()  # whoever stores them waits for this
+        self.storing = asyncio.Lock()  # held while that goes on
 
     def __len__(self) -> int:
         return len(self._records)

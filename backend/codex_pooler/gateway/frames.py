@@ -16,6 +16,7 @@ from codex_pooler.protocol.websocket import Message, frame
 from codex_pooler.upstream.websocket import UpstreamSocket
 
 CHECK_EVERY = 32 * 1024
+TOO_OLD = "websocket_connection_limit_reached"
 LOOKED_AT = TERMINAL_TYPES | {RATE_LIMITS}
 
 
@@ -40,8 +41,10 @@ class FrameRelay(Attempt):
 
     @property
     def found_a_closed_connection(self) -> bool:
-        used_before = self.socket is not None and self.socket.turns_served > 1
-        return used_before and not self._heard and self.ending.done() and self.ending.result().kind == "lost"
+        if self.socket is None or self.socket.turns_served == 1 or not self.ending.done() or self.committed:
+            return False
+        too_old = self.terminal is not None and _code(self.terminal) == TOO_OLD
+        return too_old or (not self._heard and self.ending.result().kind == "lost")
 
     def limit_headers(self) -> Sequence[tuple[str, str]]:
         upgrade = self.socket.head if self.socket and self.socket.turns_served == 1 else None
@@ -157,3 +160,7 @@ class FrameRelay(Attempt):
 
     def _ending(self, kind: str, reason: str = "") -> Ending:
         return Ending(kind, self.committed, self.head, self._refusal, self.terminal, reason)
+
+
+def _code(terminal: Terminal) -> object:
+    return terminal.error.code if terminal.error else None

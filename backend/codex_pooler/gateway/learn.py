@@ -11,7 +11,7 @@ from codex_pooler.quota.refusals import refusal_of
 from codex_pooler.routing.candidates import Known, Moment
 
 LIMITS_SECONDS = 2.0  # a serving account's limits are read at most this often
-REFUSED = frozenset({Blame.USAGE, Blame.RATE, Blame.LOGIN})
+REFUSED = frozenset({Blame.USAGE, Blame.RATE, Blame.LOGIN, Blame.MODEL})
 
 
 def learn(known: Known, account_id: UUID, route_class: str, model: str, verdict: Verdict, now: Moment) -> None:
@@ -27,8 +27,11 @@ def learn(known: Known, account_id: UUID, route_class: str, model: str, verdict:
     if verdict.blame is Blame.RATE:
         known.leases.rate_limited(account_id, now.monotonic)
     if verdict.blame in REFUSED:
-        wait = verdict.block_seconds if verdict.blame is Blame.RATE else None
-        known.quotas.refuse(account_id, refusal_of(verdict.code, verdict.resets_at, wait, "", model), now.wall)
+        said = verdict.error
+        refusal = refusal_of(
+            verdict.refusal, said.resets_at, verdict.retry_after, said.message, model, said.resets_in_seconds
+        )
+        known.quotas.refuse(account_id, refusal, now.wall)
 
 
 def learn_limits(known: Known, account_id: UUID, attempt: Attempt, *, urgent: bool, now: float) -> None:
