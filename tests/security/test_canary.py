@@ -199,7 +199,7 @@ async def _malformed_for_operators(served: Served) -> list[bytes]:
         ("pools", f'{{"name": {{"a": "{secret}"}}}}'),
         ("upstreams/import", f'{{"pool_id": "{served.installation.pool_id}", "auth_json": "{secret}"}}'),
         ("upstreams/import", json.dumps({"pool_id": served.installation.pool_id, "auth_json": {"tokens": tokens}})),
-        ("session", f'{{"email": "owner@example.com", "password": "{secret}"}}'),
+        ("auth/login", f'{{"email": "owner@example.com", "password": "{secret}"}}'),
         ("bootstrap", f'{{"email": "x@example.com", "password": "{secret}", "token": "{secret}"}}'),
     ]
     answers = []

@@ -23,8 +23,9 @@ SESSION_OPTIONS = (
 
 
 class Pool(aiopg.Pool):
-    """aiopg's pool with three repairs: waiters are woken when a slot frees up abnormally, and uvloop's
-    leftover poll handle after a refused connection shows as the connection failure that it is."""
+    """aiopg's pool with repairs: waiters are woken when a slot frees up abnormally, a connection that died while it
+    was idle is passed over, and uvloop's leftover poll handle after a refused connection shows as the connection
+    failure that it is."""
 
     async def _fill_free_pool(self, override_min: bool) -> None:
         try:
@@ -37,6 +38,8 @@ class Pool(aiopg.Pool):
     async def _acquire(self) -> aiopg.Connection:
         try:
             return await super()._acquire()
+        except AssertionError:  # how aiopg says that the connection it took is dead; that one is gone by now
+            return await self._acquire()
         except BaseException:  # cancelled or failed while connecting or just after being notified
             self._wake_soon()
             raise
