@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,8 +19,8 @@ from codex_pooler.storage.database import UNAVAILABLE, Database
 
 log = logging.getLogger(__name__)
 
-LINGER_SECONDS = 0.02  # how long a batch may gather
 RETRY_SECONDS = 1.0
+KEEP_SECONDS = 1.0  # how long a client's answer waits for its file to be in the database
 RELOAD_SECONDS = 30.0
 RECENT_SECONDS = 3600.0  # what a reload looks at again; older news come by notification
 SWEEP_SECONDS = 900.0
@@ -75,17 +76,24 @@ class FileKeeper:
                 await self.files.arrived.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(LINGER_SECONDS)
 
     async def store(self) -> None:
         """Write what has changed here.  Raises what the database raises; nothing is lost then."""
-        records = self.files.take_unsaved()
-        for start in range(0, len(records), BATCH):
-            try:
-                await self._store_or_split(records[start : start + BATCH])
-            except BaseException:
-                self.files.keep_unsaved(records[start:])
-                raise
+        async with self.files.storing:
+            records = self.files.take_unsaved()
+            for start in range(0, len(records), BATCH):
+                try:
+                    await self._store_or_split(records[start : start + BATCH])
+                except BaseException:
+                    self.files.keep_unsaved(records[start:])
+                    raise
+
+    async def keep(self) -> None:
+        """Let a client hear of its file only once that outlives this process; but not wait for a database that is
+        away."""
+        with suppress(*UNAVAILABLE):
+            async with asyncio.timeout(KEEP_SECONDS):
+                await self.store()
 
     async def store_the_rest(self) -> None:
         """At shutdown.  What does not reach the database is lost with the process; its clients upload again."""

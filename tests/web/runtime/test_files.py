@@ -219,7 +219,10 @@ async def test_an_expired_file_is_gone(gateway: Gateway) -> None:
     made = await announce(gateway)
     record = record_of(gateway, made.json["file_id"])
     assert 86_300 < record.expires_at - record.created_at <= 86_400
-    gateway.process.house.files.add(replace(record, expires_at=time.time() - 1))
+    database = gateway.process.context.database
+    async with database.session() as session:
+        await session.run("UPDATE files SET expires_at = now()")
+    await FileKeeper(database, gateway.process.house.files).changed(orjson.dumps([record.id]).decode())
     reply = await finish(gateway, made.json["file_id"])
     assert (reply.status, reply.code) == (410, "file_expired")
 

@@ -110,6 +110,7 @@ async def _create_file(request: web.Request) -> web.StreamResponse:
     answer = await carry(caller, call)
     if answer.status < 300 and not answer.failure:
         _remember(house, key, wanted, answer)
+        await request.app[KEEPER].keep()
     return response_of(answer, call.id)
 
 
@@ -190,6 +191,7 @@ async def _finish_file(request: web.Request) -> web.StreamResponse:
     )
     answer = await carry(caller, call)
     _note_end(house, record, answer)
+    await request.app[KEEPER].keep()
     return response_of(answer, call.id)
 
 
