@@ -54,6 +54,9 @@ def err(**members: object) -> dict[str, object]:
         (failed("rate_limit_exceeded"), "rate_limit_exceeded", Blame.RATE),
         (failed("usage_limit_reached"), "usage_limit_reached", Blame.USAGE),
         (failed("", "Selected model is at capacity"), "model_at_capacity", Blame.HEALTH),
+        (failed("something_new"), "something_new", Blame.NOBODY),
+        (failed(""), "response_failed", Blame.NOBODY),
+        (failed("invalid_upstream_response"), "invalid_upstream_response", Blame.HEALTH),
         (Ending("lost", reason="upstream_reset"), "upstream_reset", Blame.HEALTH),
         (Ending("timeout", reason="upstream_first_byte_timeout"), "upstream_first_byte_timeout", Blame.HEALTH),
         (Ending("truncated", reason="upstream_stream_truncated"), "upstream_stream_truncated", Blame.HEALTH),
@@ -77,6 +80,8 @@ def test_failures_of_an_account_move_on(ending: Ending, code: str, blame: Blame)
         http(422, err(code="invalid_json_schema")),
         failed("context_length_exceeded"),
         failed("invalid_prompt"),
+        failed("image_too_large"),
+        failed("cyber_policy"),
         Ending("client_gone", reason="client_disconnected"),
     ],
 )

@@ -5,6 +5,7 @@ A new quirk of the backend is a new row in one of the tables.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -71,6 +72,7 @@ MOVES = {
     "internal_server_error": Blame.HEALTH,
     "upstream_request_timeout": Blame.HEALTH,
     "stream_incomplete": Blame.HEALTH,
+    "invalid_upstream_response": Blame.HEALTH,
     "websocket_connection_limit_reached": Blame.NOBODY,
     "model_not_found": Blame.MODEL,
     "model_not_available": Blame.MODEL,
@@ -84,6 +86,8 @@ STATUSES = {
 }
 
 STAYS = frozenset({"context_length_exceeded", "misalignment_policy_violation", "content_policy_violation"})
+# codes of failed responses that tell what is wrong with the request
+OF_THE_REQUEST = re.compile(r"invalid_|unsupported_|image_|empty_image_|failed_to_download_|\w*policy")
 MODEL_UNAVAILABLE = ("model is not supported", "does not have access to model")
 AT_CAPACITY = "model is at capacity"
 ENCRYPTED_CONTENT = "invalid_encrypted_content"
@@ -116,7 +120,7 @@ def classify(ending: Ending) -> Verdict:
         return _classify_status(terminal.status, error, _retry_after(dict(terminal.headers).get("retry-after")))
     if error.code == ENCRYPTED_CONTENT:
         return Verdict(error.code, move=False, strip_reasoning=True)
-    return _classify_code(error, None) or Verdict(error.code or "response_failed", move=False)
+    return _classify_code(error, None) or _classify_unknown(error)
 
 
 def _classify_status(status: int, error: UpstreamError, retry_after: float | None) -> Verdict:
@@ -147,6 +151,12 @@ def _classify_code(error: UpstreamError, retry_after: float | None) -> Verdict |
     if any(phrase in error.message.lower() for phrase in MODEL_UNAVAILABLE):
         return Verdict("upstream_model_unavailable", True, Blame.MODEL, "upstream_model_unavailable", error)
     return None
+
+
+def _classify_unknown(error: UpstreamError) -> Verdict:
+    """A response that failed for a reason no table has.  Asking elsewhere does no harm unless the request is at fault;
+    whether the account is cannot be told, so that it is not blamed."""
+    return Verdict(error.code or "response_failed", move=not OF_THE_REQUEST.match(error.code), error=error)
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -19,7 +19,8 @@ from codex_pooler.upstream.pool import ConnectFailed, ConnectionPool
 from codex_pooler.upstream.websocket import ROTATE_SECONDS, UpgradeRefused, UpstreamSocket, open_socket
 
 LONGEST_FRAME = 15 * 1024 * 1024  # the backend closes a socket on messages over 16 MiB
-NO_WEBSOCKETS = frozenset({404, 405, 426, 501})  # refusals that mean "not like this", not "not you"
+# refusals of an upgrade that may mean "not like this" rather than "not you": over HTTP the turn itself is answered
+NO_WEBSOCKETS = frozenset({400, 403, 404, 405, 426, 501})
 LINGER_SECONDS = 60.0
 MOST_LINGERING = 512
 
