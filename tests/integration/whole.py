@@ -63,6 +63,17 @@ class Gateway:
     async def fault(self, account: str, name: str, times: int = 1, **more: Any) -> None:
         await self.control("POST", "/faults", {"account": account, "fault": name, "times": times, **more})
 
+    async def apart(self, name: str) -> Gateway:
+        """A pool of its own in the same process: fresh accounts ``{name}-1`` and ``{name}-2``, of which the first
+        always goes first, and a key."""
+        pool = await self.admin("POST", "/pools", {"name": name, "strategy": "fill_first"})
+        for number in (1, 2):
+            account = self.world.add_account(f"{name}-{number}")
+            body = {"pool_id": pool["id"], "auth_json": self.world.auth_json(account), "label": account.name}
+            await self.admin("POST", "/upstreams/import", body)
+        key = await self.admin("POST", "/api-keys", {"name": name, "pool_id": pool["id"]})
+        return replace(self, key=key["secret"], pool_id=pool["id"])
+
     async def log(self) -> list[Any]:
         """Every stored row, newest first, once all that ended has been stored."""
         await self.process.writer.drain()
