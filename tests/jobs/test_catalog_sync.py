@@ -168,6 +168,19 @@ async def test_failures_are_tried_again_later_and_later_and_a_new_login_at_once(
     assert not lab.sync.failures
 
 
+async def test_a_model_that_nobody_lists_makes_the_lists_doubtful(lab: Lab) -> None:
+    account = await lab.add(1)
+    await lab.look()
+    lab.backend.answer, lab.backend.etag = [{"slug": "gpt-7"}], '"two"'
+    for minutes, pool, asked in ((5, POOL, 1), (15, uuid4(), 1), (15, POOL, 2)):
+        await lab.age(hours=minutes / 60)
+        lab.sync.looked_at = time.time()
+        lab.snapshot.doubted = {pool}
+        await lab.look()
+        assert (len(lab.backend.asked), lab.snapshot.doubted) == (asked, set())
+    assert lab.models(account) == frozenset({"gpt-7"})
+
+
 async def test_one_process_at_a_time(lab: Lab) -> None:
     account = await lab.add(1)
     async with lab.database.session() as elsewhere:

@@ -43,6 +43,8 @@ def _failure(course: Course, ending: Ending, verdict: Verdict) -> Failure:
 
 def nobody(course: Course, none: NoCandidate) -> Failure:
     """No account can serve: where one alone would do, the client has to let go of it."""
+    if none.excluded.keys() == {"model_not_offered"}:
+        course.house.snapshot.doubted.add(course.turn.key.pool.id)
     if course.turn.anchored is not None:
         return answers.lost_anchor()
     if course.prepared and course.prepared.request.pinned is not None and course.turn.continues is not None:

@@ -28,6 +28,7 @@ LOOK_SECONDS = 2.0  # between two looks for accounts without a catalogue; no I/O
 AGAIN_SECONDS = 60.0  # between two looks into the database for catalogues that have become old
 PERIOD_SECONDS = 6 * 3600.0
 SPREAD = 0.2  # the period of each account deviates by up to so much, so that they do not all come at once
+DOUBTED_SECONDS = 600.0  # how old a catalogue must be to be doubted when it lacks a model that somebody asks for
 FIRST_RETRY_SECONDS = 30.0
 LAST_RETRY_SECONDS = 3600.0
 AT_ONCE = 4
@@ -61,23 +62,30 @@ class CatalogSync:
                     await self.look(http, time.time())
                 except UNAVAILABLE as exc:
                     log.warning("model catalogues were not looked at (%s); trying again shortly", type(exc).__name__)
+                    await asyncio.sleep(FIRST_RETRY_SECONDS)
 
     async def look(self, http: aiohttp.ClientSession, now: float) -> None:
         """Fetch what is due, if there can be anything.  Raises what the database raises."""
         accounts = usable_accounts(self.snapshot.current)
         unknown = any(account.models is None and self._may_try(account, now) for account in accounts)
-        if not unknown and now - self.looked_at < AGAIN_SECONDS:
+        if not unknown and not self.snapshot.doubted and now - self.looked_at < AGAIN_SECONDS:
             return
         async with self.database.session() as session, _alone(session) as alone:
             if alone:
                 self.looked_at = now
                 await self._fetch_due(session, http, accounts, now)
+                self.snapshot.doubted.clear()
 
     async def _fetch_due(
         self, session: Session, http: aiohttp.ClientSession, accounts: Iterable[Account], now: float
     ) -> None:
         known = {row.account_id: row for row in await session.fetch(queries.FETCHED)}
-        due = [each for each in accounts if is_due(each, known.get(each.id), now) and self._may_try(each, now)]
+        doubted = accounts_of(self.snapshot.current, self.snapshot.doubted)
+        due = [
+            each
+            for each in accounts
+            if is_due(each, known.get(each.id), now, doubted=each.id in doubted) and self._may_try(each, now)
+        ]
         changed = False
         for start in range(0, len(due), AT_ONCE):
             batch = due[start : start + AT_ONCE]
@@ -117,12 +125,18 @@ def usable_accounts(snapshot: Snapshot) -> list[Account]:
     return [each for each in accounts.values() if each.access_expires_at is None or each.access_expires_at > now]
 
 
-def is_due(account: Account, row: Any, now: float) -> bool:
+def accounts_of(snapshot: Snapshot, pool_ids: Iterable[UUID]) -> set[UUID]:
+    pools = [pool for pool_id in pool_ids if (pool := snapshot.pools.get(pool_id))]
+    return {member.account.id for pool in pools for member in pool.members}
+
+
+def is_due(account: Account, row: Any, now: float, *, doubted: bool = False) -> bool:
     """``row`` of queries.FETCHED, None for an account whose catalogue was never fetched."""
     if row is None:
         return True
     own = (account.hash_bits % 1000 / 1000 * 2 - 1) * SPREAD
-    return bool(now - row.fetched_at.timestamp() >= PERIOD_SECONDS * (1 + own))
+    lasts = DOUBTED_SECONDS if doubted else PERIOD_SECONDS * (1 + own)
+    return bool(now - row.fetched_at.timestamp() >= lasts)
 
 
 async def store(session: Session, account_id: UUID, row: Any, fetched: Fetched) -> bool:

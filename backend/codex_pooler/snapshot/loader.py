@@ -29,10 +29,14 @@ SWITCH_NAMES = frozenset(field.name for field in fields(Switches))
 
 
 class SnapshotHolder:
-    """``current`` is what turns are decided on; it survives the database."""
+    """``current`` is what turns are decided on; it survives the database.
+
+    ``doubted`` are pools that were asked for a model which none of their accounts' catalogues lists: perhaps it is new.
+    """
 
     def __init__(self, database: Database, box: SecretBox) -> None:
         self.current = Snapshot()
+        self.doubted: set[UUID] = set()
         self._database, self._box, self._shelf = database, box, Shelf()
         self._loading = asyncio.Lock()
         self.on_new_login: Callable[[UUID], None] = lambda account_id: None  # told of each that has another token

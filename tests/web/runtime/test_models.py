@@ -122,3 +122,20 @@ async def test_a_probe_with_a_key_is_told_how_to_ask(gateway: Gateway) -> None:
     for path in ("/backend-api/codex/responses", "/backend-api/codex/v1/responses"):
         async with listed(gateway, path, "HEAD") as answer:
             assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_a_model_that_is_new_can_be_used_within_seconds(synced: Gateway) -> None:
+    database, snapshot = synced.process.context.database, synced.process.house.snapshot
+    old = "slugs = ARRAY['old'], digest = 'old', etag = NULL, fetched_at = now() - interval '1 hour'"
+    async with database.session() as session:
+        await session.run(f"UPDATE account_models SET {old}")
+    await snapshot.refresh()
+    async with synced.turn() as answer:
+        assert answer.status < 500
+        assert answer.status >= 400
+    async with asyncio.timeout(15):
+        while True:
+            async with synced.turn() as answer:
+                if answer.status == 200:
+                    break
+            await asyncio.sleep(0.2)
