@@ -43,7 +43,7 @@ from codex_pooler.quota.standing import BLOCKED
 from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known, RouteRequest
 from codex_pooler.routing.explain import Explanation, explain
-from codex_pooler.routing.health import Health, Rules
+from codex_pooler.routing.health import Health, Rules, Trouble
 from codex_pooler.routing.leases import Leases
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.snapshot.settings import Settings
@@ -104,6 +104,9 @@ class ProcessView:
         if standing.grade != BLOCKED:
             return None
         return datetime.fromtimestamp(standing.until or standing.valid_until, UTC)
+
+    def troubles(self, account_id: UUID) -> list[Trouble]:
+        return self.known.health.troubles(account_id, moment())
 
     def explain(
         self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None
@@ -369,7 +372,7 @@ async def listening(app: web.Application, host: str, port: int, *, shared: bool 
         yield int(address[1])
     finally:
         app[health.DRAINING].set()
-        await runner.cleanup()
+        await asyncio.gather(runner.cleanup(), app[HOUSE].clients_gone(DRAIN_SECONDS))
 
 
 def settle_memory() -> None:

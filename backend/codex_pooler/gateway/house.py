@@ -32,6 +32,7 @@ from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.pool import ConnectionPool
 
 PULSE_SECONDS = 1.0
+GONE_POLL_SECONDS = 0.05
 
 
 class Client(Protocol):
@@ -43,6 +44,10 @@ class Client(Protocol):
 
     def stop(self) -> None:
         """The process is going down: end after the turns that are running."""
+        ...
+
+    def end(self) -> None:
+        """End now."""
         ...
 
 
@@ -117,6 +122,15 @@ class House:
         """Even a fresh token of this account is refused: that is for a person to mend."""
         if self.refresher is not None:
             self.refresher.give_up_soon(account.id, account.access_token, code)
+
+    async def clients_gone(self, seconds: float) -> None:
+        """Wait until the open sockets have ended; those that have not by then are cut off."""
+        deadline = time.monotonic() + seconds
+        while self.clients and time.monotonic() < deadline:
+            await asyncio.sleep(GONE_POLL_SECONDS)
+        for client in tuple(self.clients):
+            client.end()
+        self.lingering.close()
 
     def remember_response(self, turn: TurnRequest, response_id: str, account_id: UUID) -> None:
         """A turn over HTTP may refer to it: only its account can then serve."""

@@ -47,6 +47,17 @@ class QuietHandler(RequestHandler):
             self._deadline.cancel()
         super().connection_lost(exc)
 
+    def hand_over(self) -> tuple[asyncio.Transport, bytes]:
+        """Give the connection to another protocol, with the bytes that came after the request; this one is done.
+
+        The caller has to set itself as the transport's protocol, and its handler has nothing to answer any more.
+        """
+        transport, early = self.transport, bytes(self._message_tail)
+        assert transport is not None
+        self.transport = None
+        self.connection_lost(None)
+        return transport, early
+
     def _close_if_late(self) -> None:
         self._deadline = None
         if self._request_count == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
@@ -45,9 +45,10 @@ class Caller:
     ``headers`` is aiohttp's own mapping: it takes names in any case, and values may hold bytes that are no text.
     """
 
-    request: web.Request = field(repr=False)
     house: House = field(repr=False)
+    keyring: Keyring = field(repr=False)
     key: Key
+    method: str
     headers: Mapping[str, str] = field(repr=False)
     address: str = field(repr=False)
     admitted: Moment
@@ -76,7 +77,7 @@ class Caller:
         turn_id = uuid7_text()
         seed = self.seed(fields.prompt_cache_key, conversation or turn_id)
         named = seed.kind != "none" or bool(conversation)
-        digest = self.request.app[KEYRING].digest("session_ref", seed.value) if named else None
+        digest = self.keyring.digest("session_ref", seed.value) if named else None
         return TurnRequest(
             id=turn_id,
             key=self.key,
@@ -94,12 +95,21 @@ class Caller:
 
 def caller_of(request: web.Request) -> Caller:
     """Raises KeyRefused, and PolicyRefused for a key that may not be used from the client's network."""
-    house = request.app[HOUSE]
-    known = house.snapshot.current
-    key = authenticate(request.headers.get("Authorization"), known, request.app[KEYRING])
-    address = client_ip(request, known.settings.ingress)
+    house, keyring = request.app[HOUSE], request.app[KEYRING]
+    address = client_ip(request, house.snapshot.current.settings.ingress)
+    key = _key_of(request.headers, address, house, keyring)
+    return Caller(house, keyring, key, request.method, request.headers, address, moment())
+
+
+def same_caller(caller: Caller) -> Caller:
+    """The same client as the configuration sees it by now.  Raises KeyRefused, PolicyRefused."""
+    return replace(caller, key=_key_of(caller.headers, caller.address, caller.house, caller.keyring))
+
+
+def _key_of(headers: Mapping[str, str], address: str, house: House, keyring: Keyring) -> Key:
+    key = authenticate(headers.get("Authorization"), house.snapshot.current, keyring)
     check_network(key, address)
-    return Caller(request, house, key, request.headers, address, moment())
+    return key
 
 
 async def serve(turn: TurnRequest, sink: Sink, house: House) -> Outcome:

@@ -10,7 +10,7 @@ from aiohttp import web
 from codex_pooler.gateway.call import CallAnswer, CallRequest, run_call
 from codex_pooler.routing.affinity import Seed
 from codex_pooler.storage.ids import uuid7_text
-from codex_pooler.web.runtime.caller import KEYRING, Caller
+from codex_pooler.web.runtime.caller import Caller
 from codex_pooler.web.runtime.sinks import failure_response
 
 JSON = "application/json"
@@ -32,7 +32,7 @@ def call_of(caller: Caller, *, content_type: str | None = JSON, **asked: Any) ->
     return CallRequest(
         id=call_id,
         key=key,
-        method=caller.request.method,
+        method=caller.method,
         headers=headers,
         seed=seed.value,
         owner=_owner(caller, seed),
@@ -47,7 +47,7 @@ def _owner(caller: Caller, seed: Seed) -> UUID | None:
     """The account of the session's turns: a file, for one, had better be where they are."""
     if seed.kind != "session":
         return None
-    digest = caller.request.app[KEYRING].digest("session_ref", seed.value)
+    digest = caller.keyring.digest("session_ref", seed.value)
     return caller.house.known.bindings.account_of(digest, caller.admitted.wall)
 
 

@@ -28,37 +28,33 @@ class ClientSocket(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_gone",
-        "_http",
         "_pinged_at",
         "_reader",
         "_received",
         "_transport",
         "_writable",
         "bytes_sent",
-        "closed",
         "last_inbound",
     )
 
-    def __init__(self, request: web.Request, received: Callable[[Message], None], gone: Callable[[], None]) -> None:
-        assert request.transport is not None
-        self._transport: asyncio.Transport = request.transport
-        self._http = request.protocol
+    def __init__(
+        self, transport: asyncio.Transport, received: Callable[[Message], None], gone: Callable[[], None]
+    ) -> None:
+        self._transport = transport
         self._received, self._gone = received, gone
         self._reader = MessageReader(masked=True, mask=mask)
         self._writable: asyncio.Event | None = None  # set when the client lags behind no more
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.last_inbound = self._pinged_at = time.monotonic()
         self._closing = False
         self.bytes_sent = 0
 
-    def take_over(self, head: bytes) -> None:
-        """Answer the upgrade with ``head`` and read frames from now on."""
+    def take_over(self, head: bytes, early: bytes) -> None:
+        """Answer the upgrade with ``head`` and read frames from now on, the ``early`` ones first."""
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         self._transport.write(head)
         self._transport.set_protocol(self)
-        early, self._http._message_tail = self._http._message_tail, b""  # frames sent before our answer
         if early:
-            self.data_received(bytes(early))
+            self.data_received(early)
 
     @property
     def open(self) -> bool:
@@ -123,9 +119,6 @@ class ClientSocket(asyncio.Protocol):
         self._closing = True
         self.resume_writing()
         self._gone()
-        if not self.closed.done():
-            self.closed.set_result(None)
-        self._http.connection_lost(exc)
 
     def _take(self, message: Message) -> None:
         if message.opcode == ws.CLOSE:

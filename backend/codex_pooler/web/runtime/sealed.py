@@ -10,7 +10,7 @@ from uuid import UUID
 
 from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.protocol.compaction import conversation_digest
-from codex_pooler.web.runtime.caller import KEYRING, WINDOW_HEADER, Caller
+from codex_pooler.web.runtime.caller import WINDOW_HEADER, Caller
 
 
 def sealed_name(caller: Caller, body: bytes) -> str | None:
@@ -35,4 +35,4 @@ def remember(caller: Caller, turn: TurnRequest, names: Iterable[str]) -> None:
 
 
 def _binding(caller: Caller, name: str) -> bytes:
-    return caller.request.app[KEYRING].digest("session_ref", name)
+    return caller.keyring.digest("session_ref", name)

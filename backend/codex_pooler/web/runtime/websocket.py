@@ -28,11 +28,12 @@ from codex_pooler.upstream.masking import client_frame
 from codex_pooler.upstream.websocket import UpstreamSocket
 from codex_pooler.web.errors import answered, refusal
 from codex_pooler.web.ingress import still_allowed
-from codex_pooler.web.runtime.caller import Caller, caller_of, serve, session_name
+from codex_pooler.web.runtime.caller import Caller, caller_of, same_caller, serve, session_name
 from codex_pooler.web.runtime.client_socket import ClientSocket, is_upgrade, upgrade_head
 from codex_pooler.web.runtime.codex import ROUTE
 from codex_pooler.web.runtime.frame_sink import FrameSink, as_frame
 from codex_pooler.web.runtime.stream import Written
+from codex_pooler.web.server import QuietHandler
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,16 @@ async def _respond_over_websocket(request: web.Request) -> web.StreamResponse:
         return refusal(400, "websocket_upgrade_required", "this route takes POST, or GET with a websocket upgrade")
     if not _same_origin(request):
         return refusal(403, "origin_not_allowed", "a page of another site may not open sockets to this gateway")
-    await Session(caller).serve()
+    begin_session(caller, request)
     return Written(keep_alive=False)
+
+
+def begin_session(caller: Caller, request: web.Request) -> None:
+    """Take the connection away from HTTP.  Nothing of the request is kept: thousands of sockets may sit idle."""
+    handler = request.protocol
+    assert isinstance(handler, QuietHandler)
+    transport, early = handler.hand_over()
+    Session(caller, transport).begin(request, early)
 
 
 def _same_origin(request: web.Request) -> bool:
@@ -88,12 +97,12 @@ class Session:
         "_turns",
     )
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, transport: asyncio.Transport) -> None:
         self._caller, self._house = caller, caller.house
         self._epoch = caller.key.epoch
         self._snapshot = caller.house.snapshot.current
         self._legs = Legs(caller.house.backend, caller.headers)
-        self._socket = ClientSocket(caller.request, self._received, self._gone)
+        self._socket = ClientSocket(transport, self._received, self._gone)
         self._turns: set[asyncio.Task[None]] = set()
         self._free: asyncio.Event | None = None  # set when the next turn has ended, for those who wait for that
         self._seen: dict[str, None] = {}
@@ -101,20 +110,13 @@ class Session:
         self._name = session_name(caller.headers)
         self._active_at = time.monotonic()
 
-    async def serve(self) -> None:
-        """Until the connection has ended."""
+    def begin(self, request: web.Request, early: bytes) -> None:
+        """Answer the upgrade; ``early`` is what the client sent before that."""
         self._legs.adopt(self._house.lingering.take(self._caller.key.id, self._name) if self._name else [])
         state = self._caller.headers.get(TURN_STATE, "")
         state = state if state.isascii() and state.isprintable() and 0 < len(state) <= 1024 else uuid7_text()
         self._house.clients.add(self)
-        self._socket.take_over(upgrade_head(self._caller.request, self._shown(state)))
-        try:
-            await asyncio.shield(self._socket.closed)
-        except asyncio.CancelledError:  # the time to finish is over
-            self._socket.close(ws.GOING_AWAY, DRAINING)
-            raise
-        finally:
-            self._house.clients.discard(self)
+        self._socket.take_over(upgrade_head(request, self._shown(state)), early)
 
     def _shown(self, state: str) -> list[tuple[str, str]]:
         """What the upgrade tells the client."""
@@ -141,12 +143,16 @@ class Session:
         if not self._turns:
             self._socket.close(ws.GOING_AWAY, DRAINING)
 
+    def end(self) -> None:
+        """The time to finish is over."""
+        self._socket.close(ws.GOING_AWAY, DRAINING)
+
     def _check_key(self) -> None:
         if not still_allowed(self._caller.address, self._snapshot.settings.ingress):
             self._socket.close(ws.POLICY, NOT_ALLOWED)
             return
         try:
-            self._caller = caller_of(self._caller.request)
+            self._caller = same_caller(self._caller)
         except (KeyRefused, PolicyRefused):
             self._socket.close(ws.POLICY, NOT_ACTIVE)
             return
@@ -258,6 +264,7 @@ class Session:
 
     def _gone(self) -> None:
         """The client hung up: running turns are read to their end for the usage; idle sockets wait for its return."""
+        self._house.clients.discard(self)
         for task in self._turns:
             task.cancel()
         kept = self._legs.release()
