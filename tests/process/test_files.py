@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import aiohttp
 
-from tests.process.served import Installation, Served, serving
+from tests.process.served import Installation, Served, serving, until
 
 FILES = "/backend-api/files"
 
@@ -49,3 +51,12 @@ async def test_a_killed_gateway_still_knows_its_files(installation: Installation
         await served.restart()
         status, done = await post(served, f"{FILES}/{file_id}/uploaded", {})
         assert (status, done["status"]) == (200, "success")
+
+
+async def test_files_go_on_while_the_database_is_away(installation: Installation) -> None:
+    async with serving(installation) as served:
+        os.kill(installation.postmaster(), signal.SIGKILL)
+        file_id = await announce_and_upload(served)
+        assert (await post(served, f"{FILES}/{file_id}/uploaded", {}))[0] == 200
+        stored = "SELECT id FROM files WHERE status = 'uploaded'"
+        assert await until(lambda: installation.rows(stored), "the file was never stored") == [{"id": file_id}]
