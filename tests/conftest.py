@@ -19,6 +19,7 @@ from codex_pooler import __version__
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.routing.health import Trouble
 from codex_pooler.storage import migrate
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.embedded import EmbeddedPostgres
@@ -99,6 +100,9 @@ class QuietLive:
 
     def total_in_flight(self) -> int:
         return 0
+
+    def troubles(self, account_id: UUID) -> list[Trouble]:
+        return []
 
     def explain(self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None) -> None:
         return None

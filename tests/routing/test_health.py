@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from codex_pooler.routing.candidates import Known, Moment, NoCandidate, choose
-from codex_pooler.routing.health import OPEN_LIMIT, PROBE_SECONDS, Cell, Health, Place, Rules
+from codex_pooler.routing.health import OPEN_LIMIT, PROBE_SECONDS, Cell, Health, Rules, Trouble
 from tests.routing.scene import NOW, STREAM, asked, knowing, member, numbers, pool
 
 A = UUID(int=1)
@@ -97,12 +97,15 @@ def test_the_thresholds_are_asked_at_every_failure() -> None:
     assert not cell(failing(1, health=health)).excluded(100.0)
 
 
-def test_operators_see_every_cell() -> None:
+def test_operators_see_what_an_account_failed_at() -> None:
     health = failing(3)
-    health.failed(A, "proxy_http", "y", 100.0)
-    seen = {place: found.state(120.0) for place, found in health.cells()}
-    assert seen == {Place(A, STREAM): "open", Place(A, "proxy_http"): "closed"}
-    assert cell(health).state(100.0 + OPEN_SECONDS) == "half_open"
+    health.failed(A, "proxy_http", "upstream_closed", 110.0)
+    assert health.troubles(A, Moment(1_020.0, 120.0)) == [
+        Trouble("proxy_http", "demoted", 1, "upstream_closed", 1_010.0, None),
+        Trouble(STREAM, "open", 3, "upstream_500", 1_000.0, 1_000.0 + OPEN_SECONDS),
+    ]
+    assert [each.state for each in health.troubles(A, Moment(1_200.0, 300.0))] == ["closed", "half_open"]
+    assert health.troubles(UUID(int=2), NOW) == []
     assert health.open_until(A) == 100.0 + OPEN_SECONDS
     assert health.open_until(UUID(int=2)) is None
 

@@ -3,11 +3,13 @@ let one turn probe it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
+
+from codex_pooler.routing.request import Moment
 
 SOFT_SECONDS = 15.0
 SOFT_LIMIT = 60.0
@@ -57,11 +59,15 @@ class Cell:
         return "demoted" if self.demoted(now) else "closed"
 
 
-class Place(NamedTuple):
-    """Where a cell belongs."""
+class Trouble(NamedTuple):
+    """A cell as operators see it; times are unix seconds.  ``retry_at`` is None unless the cell is open."""
 
-    account_id: UUID
     route_class: str
+    state: str
+    failures: int
+    last_error: str
+    failed_at: float
+    retry_at: float | None
 
 
 NO_CELLS: Mapping[UUID, Cell] = MappingProxyType({})
@@ -83,11 +89,21 @@ class Health:
         """The cells of one route class by account."""
         return self._lanes.get(route_class, NO_CELLS)
 
-    def cells(self) -> Iterator[tuple[Place, Cell]]:
-        """Every account and route class that failed lately, for operators."""
-        for route_class, cells in self._lanes.items():
-            for account_id, cell in cells.items():
-                yield Place(account_id, route_class), cell
+    def troubles(self, account_id: UUID, now: Moment) -> list[Trouble]:
+        """Everything the account failed at lately, for operators."""
+        ahead = now.wall - now.monotonic
+        return [
+            Trouble(
+                route_class=route_class,
+                state=cell.state(now.monotonic),
+                failures=cell.failures,
+                last_error=cell.last_error,
+                failed_at=cell.last_failure + ahead,
+                retry_at=cell.open_until + ahead if cell.open_until > now.monotonic else None,
+            )
+            for route_class, cells in sorted(self._lanes.items())
+            if (cell := cells.get(account_id))
+        ]
 
     def open_until(self, account_id: UUID) -> float | None:
         """When the last of the account's open cells may be tried again, in monotonic seconds; None when all serve."""

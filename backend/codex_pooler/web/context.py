@@ -13,6 +13,7 @@ from aiohttp import web
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
 from codex_pooler.routing.explain import Explanation
+from codex_pooler.routing.health import Trouble
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
 
@@ -34,6 +35,10 @@ class LiveView(Protocol):
 
     def total_in_flight(self) -> int:
         """Turns being served by this process."""
+        ...
+
+    def troubles(self, account_id: UUID) -> list[Trouble]:
+        """What the account failed at lately."""
         ...
 
     def explain(

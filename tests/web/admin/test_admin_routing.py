@@ -121,6 +121,22 @@ async def test_a_session_of_a_key_is_found_at_its_account(
     assert other["affinity"]["kind"] == "none"
 
 
+async def test_operators_see_what_an_account_failed_at(
+    owner: Browserless, make_script: MakeScript, team: Team, known: Known
+) -> None:
+    path = f"/upstreams/{team.anna}/route-health"
+    assert (await owner.get(path))["items"] == []
+    for _ in range(3):
+        known.health.failed(UUID(team.anna), "proxy_stream", "upstream_500", time.monotonic())
+    known.health.failed(UUID(team.anna), "proxy_http", "upstream_closed", time.monotonic())
+    http, stream = (await owner.get(path))["items"]
+    assert (http["route_class"], http["state"], http["retry_at"]) == ("proxy_http", "demoted", None)
+    assert (stream["state"], stream["failures"], stream["last_error"]) == ("open", 3, "upstream_500")
+    assert stream["retry_at"] > stream["failed_at"]
+    elsewhere = await owner.post("/pools", {"name": "Elsewhere"})
+    assert (await (await make_script("instance_admin", elsewhere["id"])).call("GET", path))[0] == 404
+
+
 async def test_only_those_who_see_the_pool_are_told(owner: Browserless, make_script: MakeScript, team: Team) -> None:
     elsewhere = await owner.post("/pools", {"name": "Elsewhere"})
     assert (await (await make_script("instance_admin", team.pool["id"])).call("GET", team.path))[0] == 200

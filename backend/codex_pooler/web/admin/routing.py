@@ -1,4 +1,4 @@
-"""Explains routing: which accounts would serve a request now, in which order, and why the others would not."""
+"""Explains routing: which accounts would serve a request now, in which order, and what keeps the others from it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from codex_pooler.quota.standing import UNKNOWN_REMAINING
 from codex_pooler.routing.affinity import seed_of
 from codex_pooler.routing.explain import Explanation, Verdict
 from codex_pooler.routing.gates import Obstacle
+from codex_pooler.routing.health import Trouble
 from codex_pooler.snapshot.model import Pool, Switches
+from codex_pooler.storage import queries_accounts as queries
+from codex_pooler.storage.scope import seen
 from codex_pooler.web.admin.api import Api, Call
 from codex_pooler.web.admin.problems import not_found
-from codex_pooler.web.admin.schemas.common import ref
-from codex_pooler.web.admin.schemas.routing import ExplainQuery, RoutingExplanation
+from codex_pooler.web.admin.schemas.common import page, ref
+from codex_pooler.web.admin.schemas.routing import ExplainQuery, RouteTroubles, RoutingExplanation
 
 api = Api("pools")
 NEW_SESSION = "a new session"  # stands for any request whose session is not bound to an account yet
@@ -35,6 +38,21 @@ async def explain_routing(call: Call) -> Any:
     if explanation is None:
         raise not_found()
     return _view(explanation)
+
+
+@api.endpoint("GET", "/upstreams/{upstream_id}/route-health", needs="upstreams:read", returns=RouteTroubles)
+async def get_route_health(call: Call) -> Any:
+    """What an account failed at lately, as the process that answers has seen it."""
+    upstream_id = call.ids["upstream_id"]
+    async with call.context.database.session() as session:
+        if not await session.fetch(queries.ONE, account_id=upstream_id, **seen(call.caller.scope.visible)):
+            raise not_found()
+    return page([_trouble(trouble) for trouble in call.context.live.troubles(upstream_id)])
+
+
+def _trouble(trouble: Trouble) -> dict[str, Any]:
+    retry_at = _instant(trouble.retry_at) if trouble.retry_at is not None else None
+    return {**trouble._asdict(), "failed_at": _instant(trouble.failed_at), "retry_at": retry_at}
 
 
 def _view(explanation: Explanation) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from marshmallow import fields, validate
 
 from codex_pooler.routing.request import PROXY_STREAM, ROUTE_CLASSES
 from codex_pooler.storage.tables import STRATEGIES
-from codex_pooler.web.admin.schemas.common import Instant, Line, Ref, Shape, count, list_of, nested, out, text
+from codex_pooler.web.admin.schemas.common import Instant, Line, PageInfo, Ref, Shape, count, list_of, nested, out, text
 
 AFFINITIES = ("none", "owner", "owner_passed_over", "pinned")
+CELL_STATES = ("closed", "demoted", "open", "half_open")
 GRADES = ("known_good", "unknown", "on_credits", "blocked")
 
 
@@ -41,6 +42,27 @@ class RoutingCandidate(Shape):
     quota = text(among=GRADES)
     remaining_percent = out(fields.Float, null=True)
     in_flight = count()
+
+
+class RouteTrouble(Shape):
+    """What an account failed at lately on one kind of route.
+
+    ``open``: left alone until ``retry_at``; ``half_open``: one turn may try it; ``demoted``: others go first.
+    """
+
+    route_class = text(among=ROUTE_CLASSES)
+    state = text(among=CELL_STATES)
+    failures = count()
+    last_error = text()
+    failed_at = out(Instant)
+    retry_at = out(Instant, null=True)
+
+
+class RouteTroubles(Shape):
+    """Everything an account failed at lately; kinds of route that work are not listed."""
+
+    items = list_of(RouteTrouble)
+    page = nested(PageInfo)
 
 
 class RoutingAffinity(Shape):
