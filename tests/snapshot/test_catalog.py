@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from codex_pooler.snapshot.catalog import Catalog, Divergence, merge
+from codex_pooler.snapshot.catalog import Catalog, Divergence, described, merge
 from codex_pooler.snapshot.model import Account, Key, Member, Policy, Pool, Snapshot
 from codex_pooler.snapshot.shelf import Shelf
 
@@ -31,7 +31,7 @@ def catalog_of(*sheets: dict[str, Any] | list[Any], counts: tuple[int, ...] = ()
     """The merged catalogue of accounts with one entry, or several, each; the first is most people's."""
     listed = [sheet if isinstance(sheet, list) else [sheet] for sheet in sheets]
     weighted = zip(listed, counts or range(len(sheets) + 1, 1, -1), strict=True)
-    return merge([({one["slug"]: one for one in sheet}, count) for sheet, count in weighted], {})
+    return merge([({one["slug"]: described(one) for one in sheet}, count) for sheet, count in weighted], {})
 
 
 def shown(catalog: Catalog) -> list[dict[str, Any]]:
@@ -141,7 +141,8 @@ def test_a_key_is_shown_what_it_may_use() -> None:
 
 
 def test_an_operators_context_window_replaces_what_is_listed() -> None:
-    catalog = merge([({"gpt-6-sol": entry(max_context_window=872_000)}, 1)], {"gpt-6-sol": 100_000, "other": 5})
+    sheet = {"gpt-6-sol": described(entry(max_context_window=872_000))}
+    catalog = merge([(sheet, 1)], {"gpt-6-sol": 100_000, "other": 5})
     assert (shown(catalog)[0]["context_window"], shown(catalog)[0]["max_context_window"]) == (100_000, 100_000)
 
 

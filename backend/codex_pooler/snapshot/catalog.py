@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 Entry = Mapping[str, Any]  # one model, as the backend describes it
-Sheet = Mapping[str, Entry]  # one account's catalogue, by slug
 
 # How members are merged that accounts disagree on; any other is taken from the description most accounts share.
 LEAST = frozenset(
@@ -31,6 +30,21 @@ PREFERENCES = {
     "default_service_tier": ("service_tiers", False),
 }
 CAPABILITY_PREFIX = "support"  # supports_…, support_verbosity, supported_in_api: true only where all say so
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What one or more accounts say of a model.  Equal ones have equal ``json``."""
+
+    entry: Entry = field(repr=False)
+    json: bytes = field(repr=False)
+
+
+Sheet = Mapping[str, Description]  # one account's catalogue, by slug
+
+
+def described(entry: Entry) -> Description:
+    return Description(entry, _encoded(entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +119,15 @@ def merge(sheets: Sequence[tuple[Sheet, int]], windows: Mapping[str, int]) -> Ca
     accounts = sum(count for _, count in sheets)
     models, divergences = [], []
     for slug in sorted({slug for sheet, _ in sheets for slug in sheet}):
-        described = _descriptions(slug, sheets)
-        entry, differing = _merged([description for description, _ in described])
+        descriptions = _descriptions(slug, sheets)
+        merged, differing = _merged([description for description, _ in descriptions])
         if slug in windows:
-            entry = {**entry, "context_window": windows[slug], "max_context_window": windows[slug]}
-        models.append(Model(slug, _encoded(entry)))
-        offered_by = sum(count for _, count in described)
+            window = {"context_window": windows[slug], "max_context_window": windows[slug]}
+            merged = described({**merged.entry, **window})
+        models.append(Model(slug, merged.json))
+        offered_by = sum(count for _, count in descriptions)
         if differing or offered_by < accounts:
-            divergences.append(Divergence(slug, differing, len(described), offered_by, accounts))
+            divergences.append(Divergence(slug, differing, len(descriptions), offered_by, accounts))
     return Catalog(tuple(models), tuple(divergences))
 
 
@@ -120,28 +135,28 @@ def _encoded(entry: Entry) -> bytes:
     return orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
 
 
-def _descriptions(slug: str, sheets: Sequence[tuple[Sheet, int]]) -> list[tuple[Entry, int]]:
+def _descriptions(slug: str, sheets: Sequence[tuple[Sheet, int]]) -> list[tuple[Description, int]]:
     """The different descriptions of one model, that of most accounts first."""
     counted: Counter[bytes] = Counter()
-    entries: dict[bytes, Entry] = {}
+    found: dict[bytes, Description] = {}
     for sheet, count in sheets:
-        if slug in sheet:
-            encoded = _encoded(sheet[slug])
-            counted[encoded] += count
-            entries[encoded] = sheet[slug]
+        if description := sheet.get(slug):
+            counted[description.json] += count
+            found[description.json] = description
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    return [(entries[encoded], count) for encoded, count in ordered]
+    return [(found[encoded], count) for encoded, count in ordered]
 
 
-def _merged(entries: Sequence[Entry]) -> tuple[Entry, tuple[str, ...]]:
-    """The first entry made true for all of them, and the names of the members they disagree on."""
+def _merged(descriptions: Sequence[Description]) -> tuple[Description, tuple[str, ...]]:
+    """The first made true for all of them, and the names of the members they disagree on."""
+    if len(descriptions) == 1:
+        return descriptions[0], ()
+    entries = [description.entry for description in descriptions]
     first, *others = entries
-    if not others:
-        return first, ()
     names = sorted({name for entry in entries for name in entry})
     differing = tuple(name for name in names if any(_differ(first, other, name) for other in others))
     merged = dict(first) | {name: _member(name, entries) for name in differing if name in first}
-    return merged | _preferences(merged, first), differing
+    return described(merged | _preferences(merged, first)), differing
 
 
 def _differ(one: Entry, other: Entry, name: str) -> bool:

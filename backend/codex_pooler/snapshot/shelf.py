@@ -1,4 +1,4 @@
-"""Keeps the accounts' model catalogues in memory, each different one once; merges them when something has changed."""
+"""Keeps the accounts' model catalogues in memory, equal ones and equal parts once; merges them when one has changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from codex_pooler.snapshot.catalog import EMPTY, Catalog, Sheet, merge
+from codex_pooler.snapshot.catalog import EMPTY, Catalog, Description, Sheet, described, merge
 from codex_pooler.snapshot.model import Pool
 
 _Recipe = tuple[frozenset[tuple[str, int]], frozenset[tuple[str, int]]]
@@ -35,8 +35,11 @@ class Shelf:
 
     def put(self, entries: Iterable[Any]) -> None:
         """Rows of queries_catalog.ENTRIES for those digests."""
+        known = {each.json: each for sheet in self._sheets.values() for each in sheet.values()}
         for row in entries:
-            self._sheets[row.digest] = {entry["slug"]: entry for entry in orjson.loads(bytes(row.entries))}
+            self._sheets[row.digest] = {
+                entry["slug"]: _once(known, described(entry)) for entry in orjson.loads(bytes(row.entries))
+            }
 
     def offered(self, account_id: UUID) -> frozenset[str] | None:
         """The models an account's catalogue lists; None when it was never fetched."""
@@ -68,3 +71,7 @@ class Shelf:
         if not digests:
             return EMPTY
         return merge([(self._sheets[digest], count) for digest, count in sorted(digests)], dict(windows))
+
+
+def _once(known: dict[bytes, Description], description: Description) -> Description:
+    return known.setdefault(description.json, description)
