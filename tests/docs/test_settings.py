@@ -10,6 +10,7 @@ from codex_pooler.snapshot.rules import KINDS, Entry, entries, rules_of
 from codex_pooler.snapshot.settings import DEFAULTS, GROUPS, Bulkheads
 from codex_pooler.telemetry.metrics import ADMISSION_IN_USE, ADMISSION_REFUSED, ADMISSION_WAITING, INGRESS_REFUSED
 from codex_pooler.web.admin.schemas.settings import REASONS
+from codex_pooler.web.ingress import REVOKED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 
@@ -50,9 +51,9 @@ def test_every_setting_is_on_the_page_as_it_is() -> None:
 
 def test_the_page_names_no_setting_that_is_gone() -> None:
     first_cell = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
-    assert set(first_cell.findall(PAGE)) == set(first_cell.findall("\n".join(expected()))) | set(REASONS)
+    assert set(first_cell.findall(PAGE)) == set(first_cell.findall("\n".join(expected()))) | {*REASONS, REVOKED}
 
 
 def test_reasons_and_metrics_of_the_door_are_explained() -> None:
-    for word in (*REASONS, INGRESS_REFUSED, ADMISSION_REFUSED, ADMISSION_IN_USE, ADMISSION_WAITING):
+    for word in (*REASONS, REVOKED, INGRESS_REFUSED, ADMISSION_REFUSED, ADMISSION_IN_USE, ADMISSION_WAITING):
         assert f"`{word}`" in PAGE, word

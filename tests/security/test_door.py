@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from codex_pooler.app import web_app
 from codex_pooler.storage.announce import announce_config
 from codex_pooler.storage.tables import instance_settings
-from codex_pooler.web.ingress import GUARDED
+from codex_pooler.telemetry.metrics import INGRESS_REFUSED
+from codex_pooler.web.ingress import GUARDED, REVOKED
 from tests.integration.whole import Gateway
 from tests.security.test_wire import HEARD
 
@@ -138,6 +139,7 @@ async def test_an_open_socket_ends_when_its_client_may_not_come_in_any_more(gate
         async with asyncio.timeout(10):
             closing = await open_socket.receive()
         assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+        assert gateway.process.house.metrics.counts[INGRESS_REFUSED, REVOKED] == 1
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         async with socket(gateway):
             pass

@@ -16,6 +16,7 @@ from codex_pooler.web.errors import refusal
 GUARDED = ("/backend-api", "/api/codex", "/wham", "/v1", "/mcp")  # all that is for tools; nothing that is for people
 MOST_HOPS = 32
 LONGEST_HOP = 64  # characters
+REVOKED = "websocket_revoked"  # the reason in the metrics when an open socket ends
 FORWARDED_FOR, REAL_IP = "X-Forwarded-For", "X-Real-Ip"
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

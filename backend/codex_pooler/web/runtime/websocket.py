@@ -24,10 +24,11 @@ from codex_pooler.protocol.compaction import is_compaction
 from codex_pooler.protocol.requests import BadRequest, FrameFields, read_fields, read_frame, without
 from codex_pooler.protocol.websocket import Message
 from codex_pooler.storage.ids import uuid7_text
+from codex_pooler.telemetry.metrics import INGRESS_REFUSED
 from codex_pooler.upstream.masking import client_frame
 from codex_pooler.upstream.websocket import UpstreamSocket
 from codex_pooler.web.errors import answered, refusal
-from codex_pooler.web.ingress import still_allowed
+from codex_pooler.web.ingress import REVOKED, still_allowed
 from codex_pooler.web.runtime.caller import Caller, caller_of, same_caller, serve, session_name
 from codex_pooler.web.runtime.client_socket import ClientSocket, is_upgrade, upgrade_head
 from codex_pooler.web.runtime.codex import ROUTE
@@ -149,6 +150,7 @@ class Session:
 
     def _check_key(self) -> None:
         if not still_allowed(self._caller.address, self._snapshot.settings.ingress):
+            self._house.metrics.count(INGRESS_REFUSED, REVOKED)
             self._socket.close(ws.POLICY, NOT_ALLOWED)
             return
         try:
@@ -193,7 +195,7 @@ class Session:
         if frame.previous_response_id is not None:
             anchor = self._legs.holding(frame.previous_response_id)
             if anchor is None:
-                self._refuse(answers.lost_anchor(), frame.stream_id)
+                self._refuse(answers.lost_anchor(self._caller.headers), frame.stream_id)
                 return
         if frame.request_id is not None:
             self._remember(frame.request_id)
