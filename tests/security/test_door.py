@@ -176,3 +176,19 @@ async def test_every_route_for_tools_is_behind_the_allow_list(gateway: Gateway) 
     console = {path for path in outside if path.startswith(("/api/admin/v1", "/assets"))}
     assert outside - console <= OPEN, "a new route: put it below a guarded prefix, or into this list"
     assert "/backend-api/codex/responses" in paths
+
+
+async def test_a_full_gateway_tells_a_socket_when_to_come_back(gateway: Gateway) -> None:
+    await setting(gateway, "gateway", bulkheads={"proxy_websocket": {"max_concurrency": 1, "queue_limit": 0}})
+    message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Say 30 words"}]}
+    frame = {"type": "response.create", "model": "gpt-5.5", "store": False, "input": [message]}
+    gateway.world.settings.pacing_ms = 100
+    async with socket(gateway) as busy, socket(gateway) as refused:
+        await busy.send_json(frame)
+        await busy.receive_json()
+        await refused.send_json(frame)
+        told = await refused.receive_json()
+        gateway.world.settings.pacing_ms = 0
+    assert (told["type"], told["status"], told["error"]["code"]) == ("error", 429, "gateway_overloaded")
+    assert told["headers"] == {"retry-after": "1"}
+    assert "this gateway is full" in told["error"]["message"]

@@ -36,8 +36,12 @@ class Overloaded(Exception):
         self.route_class, self.reason, self.retry_after = route_class, reason, RETRY_SECONDS
 
     def failure(self) -> Failure:
-        """What the client is told; with a time to wait, so that it comes back by itself."""
+        """What a client is told over HTTP, with a time to wait."""
         return Failure(503, "server_is_overloaded", self.message, "server_error", self.retry_after)
+
+    def failure_on_socket(self) -> Failure:
+        """The same for websockets, where Codex gives up after a 503 but comes back after a 429 with a time to wait."""
+        return Failure(429, "gateway_overloaded", self.message, "rate_limit_error", self.retry_after)
 
 
 class Queue:

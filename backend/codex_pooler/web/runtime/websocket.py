@@ -235,7 +235,7 @@ class Session:
         try:
             outcome = await serve(turn, sink, self._house)
         except Overloaded as exc:
-            sink.fail(exc.failure(), None)
+            sink.fail(exc.failure_on_socket(), None)
             return
         if outcome.failure:
             sink.fail(outcome.failure, None)
