@@ -192,8 +192,7 @@ async def test_a_frame_too_large_for_the_backends_sockets_goes_over_http(gateway
     image = "data:image/png;base64," + "A" * (16 * 1024 * 1024)
     part = {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": image}]}
     async with connected(gateway) as talk:
-        (refused,) = await talk.turn(input=[part])
-        assert refused["error"]["code"] == "context_length_exceeded", "the backend read it and had its own opinion"
+        assert (await talk.turn(input=[part]))[-1]["type"] == "response.completed"
         assert (await talk.turn())[-1]["type"] == "response.completed"
     arrived = [a.transport for a in gateway.world.record.arrivals if a.method == "POST" or a.method == "WS"]
     assert arrived == ["http", "websocket"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,8 @@ ANCHOR_HEADERS = (
     "session_id",
     "x-codex-conversation-id",
 )
+CODEX_VERSION = re.compile(r"/(\d+)\.(\d+)")
+KNOWS_LOST_RESPONSES = (0, 169)
 LONGEST_WAIT = 30  # seconds a client is asked to wait for a burst to pass
 
 REASONS = {
@@ -142,11 +145,21 @@ def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:
     return Failure(502, "upstream_request_failed", f"the backend did not answer the turn: {verdict.code} ({told})")
 
 
-def lost_anchor() -> Failure:
-    """The turn continues a response whose account or socket is gone.  With exactly this code and status Codex sends
-    its full history again, which may then go anywhere."""
+def lost_anchor(client: Mapping[str, str]) -> Failure:
+    """The turn continues a response whose account or socket is gone.  With exactly this status and one of these codes
+    Codex connects again by itself and sends its full history, which may then go anywhere.  ``client`` is its headers.
+    """
+    code = "previous_response_not_found" if _knows_lost_responses(client) else "websocket_connection_limit_reached"
     message = "Previous response was not found. Retrying the full request."
-    return Failure(400, "previous_response_not_found", message, "invalid_request_error", param="previous_response_id")
+    return Failure(400, code, message, "invalid_request_error", param="previous_response_id")
+
+
+def _knows_lost_responses(client: Mapping[str, str]) -> bool:
+    """Older versions of Codex end the turn on that code, and start it anew when a connection has lived too long."""
+    if "originator" not in client:  # not Codex: the code that is documented
+        return True
+    version = CODEX_VERSION.search(client.get("user-agent", ""))
+    return version is not None and tuple(map(int, version.groups())) >= KNOWS_LOST_RESPONSES
 
 
 def describe(excluded: Mapping[str, int]) -> str:

@@ -6,8 +6,9 @@ A new quirk of the backend is a new row in one of the tables.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from codex_pooler.gateway.turn import Ending
 from codex_pooler.protocol.errors import UpstreamError, from_body, read_error
@@ -27,8 +28,7 @@ class Blame(Enum):
 NO_ERROR = UpstreamError()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """``code`` goes to the log; ``move`` says that the next account may try while nothing is visible.
 
     ``refusal`` is the same in the words of ``quota.refusals``, ``error`` what the backend said, ``retry_after`` the

@@ -32,7 +32,7 @@ def outcome_of(course: Course, ending: Ending, verdict: Verdict) -> Outcome:
 def _failure(course: Course, ending: Ending, verdict: Verdict) -> Failure:
     """Nothing was visible and no account is left: a pool that is exhausted by now says so truthfully."""
     if verdict.move and course.turn.anchored is not None:
-        return answers.lost_anchor()
+        return answers.lost_anchor(course.turn.client_headers)
     if verdict.move and verdict.blame is not Blame.NOBODY and course.prepared:
         try:
             choose(course.prepared.request, course.house.known, moment())
@@ -46,7 +46,7 @@ def nobody(course: Course, none: NoCandidate) -> Failure:
     if none.excluded.keys() == {"model_not_offered"}:
         course.house.snapshot.doubted.add(course.turn.key.pool.id)
     if course.turn.anchored is not None:
-        return answers.lost_anchor()
+        return answers.lost_anchor(course.turn.client_headers)
     if course.prepared and course.prepared.request.pinned is not None and course.turn.continues is not None:
         return answers.pinned_continuation(none)
     return answers.nobody(none)

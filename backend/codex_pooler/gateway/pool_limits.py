@@ -38,4 +38,4 @@ class PoolLimits:
         return limit_event(self._view(pool, quotas, now), now) if pool.switches.show_quota_to_keys else None
 
     def _view(self, pool: Pool, quotas: Quotas, now: float) -> PoolQuota:
-        return quotas.pool_view([member.account for member in pool.fit], None, now, key=pool.id)
+        return quotas.pool_view((member.account for member in pool.fit), None, now, key=pool.id)

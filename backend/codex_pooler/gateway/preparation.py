@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
+
+import msgspec
 
 from codex_pooler.gateway import answers
 from codex_pooler.gateway.files import FileRefused
@@ -40,7 +42,7 @@ def prepare(turn: TurnRequest, house: House) -> Prepared:
         shape = shaped(turn.key, turn.body, turn.fields)
         pinned = _pinned(turn, house)
         if shape.body is not turn.body:
-            turn = replace(turn, body=shape.body, fields=shape.fields)
+            turn = msgspec.structs.replace(turn, body=shape.body, fields=shape.fields)
         claim = estimate(shape.fields, shape.prompt_bytes)
         reservation = house.limits.reserve(turn.key, shape.fields.model, claim, turn.admitted)
     except PolicyRefused as exc:

@@ -17,6 +17,7 @@ from codex_pooler.gateway.learn import learn, learn_limits
 from codex_pooler.gateway.outcomes import outcome_of
 from codex_pooler.gateway.turn import Ending, Outcome
 from codex_pooler.protocol.http1 import ProtocolError
+from codex_pooler.routing.candidates import will_be_back
 from codex_pooler.snapshot.model import Account
 from codex_pooler.upstream.pool import ConnectFailed
 from codex_pooler.upstream.websocket import UpgradeRefused
@@ -106,10 +107,18 @@ class Trial:
         learn(known, self.account.id, turn.route_class, turn.fields.model, verdict, now)
         if verdict.code:
             return
-        if turn.binding:
+        if turn.binding and not self._is_a_diversion(now.wall):
             known.bindings.bind(turn.binding, "session", turn.key.pool.id, self.account.id, now.wall)
         if ending.terminal and ending.terminal.response_id and turn.transport != "websocket":
             self.course.house.remember_response(turn, ending.terminal.response_id, self.account.id)
+
+    def _is_a_diversion(self, now: float) -> bool:
+        """The session's own account is only in passing trouble: it gets the next turn again."""
+        prepared = self.course.prepared
+        owner = prepared.request.owner if prepared else None
+        if prepared is None or owner is None or owner == self.account.id:
+            return False
+        return will_be_back(prepared.request, self.course.house.known, now)
 
     # -- the client leaves
 

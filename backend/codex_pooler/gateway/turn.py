@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+import msgspec
+
 from codex_pooler.protocol.events import Terminal
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.requests import RoutedFields
@@ -17,16 +19,15 @@ if TYPE_CHECKING:
     from codex_pooler.gateway.attempt import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRequest:
+class TurnRequest(msgspec.Struct, frozen=True, gc=False):
     """One turn as a client asked for it.  ``seed`` names its session to routing and is never stored."""
 
     id: str
     key: Key
-    body: bytes = field(repr=False)
-    fields: RoutedFields = field(repr=False)
-    client_headers: Mapping[str, str] = field(repr=False)
-    seed: str = field(repr=False)
+    body: bytes
+    fields: RoutedFields
+    client_headers: Mapping[str, str]
+    seed: str
     route: str
     transport: str
     client: str | None
@@ -34,11 +35,15 @@ class TurnRequest:
     route_class: str = "proxy_stream"
     client_ip: str | None = None
     session: str | None = None  # a keyed digest of what the client calls its session, for the log
-    way: Way | None = field(default=None, repr=False)  # None: over HTTP
-    binding: bytes | None = field(default=None, repr=False)  # digest of its session, which stays with one account
-    continues: str | None = field(default=None, repr=False)  # the response that it refers to, over HTTP
+    way: Way | None = None  # None: over HTTP
+    binding: bytes | None = None  # digest of its session, which stays with one account
+    continues: str | None = None  # the response that it refers to, over HTTP
     owner: UUID | None = None  # the account that serves this session so far
     anchored: UUID | None = None  # continues a response that lives on this account's socket: it cannot move
+
+    def __repr__(self) -> str:
+        """Without anything that the client said."""
+        return f"TurnRequest(id={self.id!r}, route={self.route!r}, transport={self.transport!r})"
 
 
 class Way(Protocol):
@@ -53,8 +58,7 @@ class Way(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How one attempt ended.
 
     ``kind``: ``completed``, ``incomplete`` or ``failed`` (a terminal event said so), ``http_error`` (a status other
@@ -65,9 +69,13 @@ class Ending:
     kind: str
     committed: bool = False
     head: ResponseHead | None = None
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     terminal: Terminal | None = None
     reason: str = ""
+
+    def __repr__(self) -> str:
+        """Without what the backend said."""
+        return f"Ending({self.kind!r}, committed={self.committed}, reason={self.reason!r})"
 
     @property
     def status(self) -> int | None:
@@ -95,8 +103,7 @@ class Failure:
         return {"param": self.param, **self.extra}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How the turn ended.  ``status``: ``succeeded``, ``failed``, ``rejected`` or ``cancelled``."""
 
     status: str

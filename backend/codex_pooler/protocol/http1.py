@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_HEAD_BYTES = 128 * 1024
+FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|\Z))*\Z")
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\Z")
-HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\Z")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[^\r\n]*)?\Z")
 NOTHING: tuple[bytes, ...] = ()
 
@@ -58,21 +57,20 @@ class HeadParser:
 
 def parse_head(raw: bytes) -> ResponseHead:
     """A head without its blank line.  Raises ProtocolError for anything RFC 9112 does not allow."""
-    line, *fields = raw.split(b"\r\n")
+    line, _, fields = raw.partition(b"\r\n")
     if not (match := STATUS_LINE.match(line)):
         raise ProtocolError("malformed status line")
-    headers = tuple(_header(field) for field in fields)
+    if not FIELDS.match(fields) or fields.endswith(b"\r\n"):
+        raise ProtocolError("malformed header")
+    headers = tuple([_header(field) for field in fields.decode("latin-1").split("\r\n")]) if fields else ()
     tokens = {t.strip().lower() for name, value in headers if name == "connection" for t in value.split(",")}
     keep_alive = "close" not in tokens if match[1] == b"1" else "keep-alive" in tokens
     return ResponseHead(int(match[2]), headers, keep_alive)
 
 
-def _header(field: bytes) -> tuple[str, str]:
-    name, colon, value = field.partition(b":")
-    value = value.strip(b"\t ")
-    if not colon or not HEADER_NAME.match(name) or not HEADER_VALUE.match(value):
-        raise ProtocolError("malformed header")
-    return name.decode("ascii").lower(), value.decode("latin-1")
+def _header(field: str) -> tuple[str, str]:
+    name, _, value = field.partition(":")
+    return name.lower(), value.strip("\t ")
 
 
 class ChunkedBody:

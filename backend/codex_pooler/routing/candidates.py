@@ -127,11 +127,27 @@ def preferred_owner(found: Field, request: RouteRequest) -> Entry | None:
     """The session's account, unless it cannot serve now or is so near its limit that a new turn had better move."""
     if request.owner is None or request.pinned is not None or not is_sticky(request):
         return None
-    entry = found.listed.entry(request.owner)
-    if entry is None or (entry.standing.primary_used or 0.0) >= NEAR_LIMIT_PERCENT:
+    entry = _fit_owner(found.listed, request)
+    if entry is None:
         return None
     is_there = not found.left_out or any(each is entry for tier in found.tiers for each in tier.entries)
     return entry if is_there else None
+
+
+def will_be_back(request: RouteRequest, known: Known, now: float) -> bool:
+    """The session's account is left out for a passing reason: it is failing or busy, not used up, refused or paused.
+
+    ``now`` is in unix seconds.
+    """
+    lane = Lane(request.model, request.route_class not in WITHOUT_QUOTA)
+    return _fit_owner(known.shortlists.of(request.pool, lane, known.quotas, now), request) is not None
+
+
+def _fit_owner(listed: Shortlist, request: RouteRequest) -> Entry | None:
+    entry = listed.entry(request.owner) if request.owner else None
+    if entry is None or (entry.standing.primary_used or 0.0) >= NEAR_LIMIT_PERCENT:
+        return None
+    return entry
 
 
 def _best(tier: Tier, prefer: Strategy, situation: Situation, wanted: int) -> Sequence[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from codex_pooler.snapshot.model import Pool
@@ -29,8 +30,7 @@ ROUTE_CLASSES = (
 WITHOUT_QUOTA = frozenset({PROXY_CONTROL, FILE_UPLOAD})
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One instant on both clocks: unix seconds for what the backend names, monotonic for our own waits."""
 
     wall: float

@@ -17,6 +17,20 @@ from codex_pooler.simulator.script import speak
 from codex_pooler.simulator.usage import limit_headers
 from codex_pooler.simulator.world import Account, World
 
+_IMAGE_TOKENS = 1_500
+
+
+def weigh(given: Any, length: int) -> int:
+    """Tokens of so many bytes that carry the input `given`: an image counts the same, however many of them are its."""
+    parts = [
+        part
+        for item in (given if isinstance(given, list) else ())
+        for name in ("content", "output")
+        for part in (isinstance(item, dict) and isinstance(item.get(name), list) and item[name]) or ()
+    ]
+    images = [url for part in parts if isinstance(part, dict) and isinstance(url := part.get("image_url"), str)]
+    return tokens_of(length - sum(map(len, images))) + _IMAGE_TOKENS * len(images)
+
 
 def open_turn(
     world: World,
@@ -55,7 +69,7 @@ async def create(world: World, account: Account, request: web.Request, arrival: 
         if struck is not None:
             arrival.status = 0 if fault.kind == "reset" else struck.status
             return struck
-    turn = open_turn(world, account, body, (), tokens_of(length), HTTP)
+    turn = open_turn(world, account, body, (), weigh(body.get("input"), length), HTTP)
     if isinstance(turn, Refusal):
         return turn.as_response()
     arrival.response_id = turn.response_id
@@ -74,7 +88,7 @@ async def compact(world: World, account: Account, request: web.Request, arrival:
     if not isinstance(given, list):
         return detail(400, "Input must be a list").as_response()
     whole = dict(body) | {"stream": True, "store": False, "input": [*given, {"type": "compaction_trigger"}]}
-    turn = open_turn(world, account, whole, (), tokens_of(length), HTTP)
+    turn = open_turn(world, account, whole, (), weigh(given, length), HTTP)
     if isinstance(turn, Refusal):
         return turn.as_response()
     score = compose(turn, world)

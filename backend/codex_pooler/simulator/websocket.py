@@ -10,11 +10,11 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from codex_pooler.simulator.answers import Refusal, bad_request
 from codex_pooler.simulator.door import note_body, reset, strike_early
-from codex_pooler.simulator.events import Event, compose, rate_limits, spoil, tokens_of
+from codex_pooler.simulator.events import Event, compose, rate_limits, spoil
 from codex_pooler.simulator.faults import TURN, UPGRADE, WEBSOCKET, Fault
 from codex_pooler.simulator.models import bundled
 from codex_pooler.simulator.record import Arrival
-from codex_pooler.simulator.responses import open_turn, pacing_seconds, settle
+from codex_pooler.simulator.responses import open_turn, pacing_seconds, settle, weigh
 from codex_pooler.simulator.usage import limit_headers
 from codex_pooler.simulator.world import Account, World
 
@@ -141,7 +141,8 @@ class Session:
     ) -> None:
         """Compose the turn and send its events, with the ending a fault gives it."""
         self.account.roll(self.world.clock())
-        tokens = memory.tokens + tokens_of(len(orjson.dumps(body.get("input"))) if memory.items else length)
+        given = body.get("input")
+        tokens = memory.tokens + weigh(given, len(orjson.dumps(given)) if memory.items else length)
         turn = open_turn(self.world, self.account, body, memory.items, tokens, WEBSOCKET)
         if isinstance(turn, Refusal):
             await self.refuse(turn, arrival)

@@ -11,7 +11,12 @@ from codex_pooler.storage.query import Query
 from codex_pooler.storage.scope import among_visible, id_list
 from codex_pooler.storage.tables import accounts, api_keys, pool_accounts, pools
 
-POOL_DEFAULTS: dict[str, Any] = {"description": None, "strategy": "capacity_weighted", "max_attempts": 4, "switches": {}}
+POOL_DEFAULTS: dict[str, Any] = {
+    "description": None,
+    "strategy": "capacity_weighted",
+    "max_attempts": 4,
+    "switches": {},
+}
 MEMBER_DEFAULTS: dict[str, Any] = {
     "enabled": True,
     "priority": 0,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from codex_pooler.protocol.http1 import request_head
+from codex_pooler.protocol.http1 import ProtocolError, request_head
 from codex_pooler.upstream.connection import Receiver, UpstreamConnection
-from codex_pooler.upstream.pool import CLIENT_VERSION, ConnectionPool
+from codex_pooler.upstream.pool import CLIENT_VERSION, ConnectionPool, HeadStart
 
 ORIGINATOR = "codex_cli_rs"
 USER_AGENT = f"{ORIGINATOR}/{CLIENT_VERSION}"
@@ -71,10 +71,24 @@ def identity_headers(account: Credential, client_version: str = CLIENT_VERSION) 
 
 def turn_head(pool: ConnectionPool, account: Credential, turn: HttpTurn) -> bytes:
     """The request head of a turn.  Raises ProtocolError when a forwarded value contains a line break."""
-    headers = [("host", pool.authority), *identity_headers(account, pool.client_version)]
-    headers += [("content-type", "application/json"), ("accept", "text/event-stream"), ("accept-encoding", "identity")]
-    headers += forwarded_headers(turn.client_headers, turn.model)
-    return request_head("POST", pool.path_prefix + RESPONSES_PATH, headers, len(turn.body))
+    more = [f"{name}: {value}\r\n" for name, value in forwarded_headers(turn.client_headers, turn.model)]
+    told = "".join(more)
+    if told.count("\n") != len(more) or told.count("\r") != len(more) or "\0" in told:
+        raise ProtocolError("a header value contains a line break")
+    return _head_start(pool, account) + f"{told}content-length: {len(turn.body)}\r\n\r\n".encode("ascii")
+
+
+def _head_start(pool: ConnectionPool, account: Credential) -> bytes:
+    """What is the same in every turn of an account, as long as its login is."""
+    known = pool.head_starts.get(account.id.int)
+    said = (account.access_token, pool.client_version)
+    if known is None or known.said != said:
+        headers = [("host", pool.authority), *identity_headers(account, pool.client_version)]
+        headers += [("content-type", "application/json"), ("accept", "text/event-stream")]
+        headers += [("accept-encoding", "identity")]
+        head = request_head("POST", pool.path_prefix + RESPONSES_PATH, headers, None)
+        known = pool.head_starts[account.id.int] = HeadStart(said, head.removesuffix(b"\r\n"))
+    return known.head
 
 
 def forwarded_headers(client_headers: Mapping[str, str], model: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from codex_pooler.upstream.connection import UpstreamConnection
@@ -26,6 +26,13 @@ class ConnectFailed(Exception):
         self.reason = reason
 
 
+class HeadStart(NamedTuple):
+    """The beginning of a request head, and the login that it was made for."""
+
+    said: tuple[str, str]
+    head: bytes
+
+
 class ConnectionPool:
     """Connections to one origin, by account."""
 
@@ -38,6 +45,7 @@ class ConnectionPool:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self.connect_seconds, self.client_version = CONNECT_SECONDS, CLIENT_VERSION
         self._idle: dict[object, deque[UpstreamConnection]] = {}
+        self.head_starts: dict[int, HeadStart] = {}
         self._closed = False
 
     def take_idle(self, owner: object) -> UpstreamConnection | None:

@@ -55,8 +55,11 @@ class Caller:
 
     @property
     def client(self) -> str | None:
-        """``codex_exec/0.169.0`` out of a user agent; what stands in brackets says too much about the machine."""
-        agent = self.headers.get("user-agent")
+        """``codex_exec/0.169.0`` out of a user agent; what stands in brackets says too much about the machine.
+
+        Older versions of Codex open websockets without one and name only the program.
+        """
+        agent = self.headers.get("user-agent") or self.headers.get("originator")
         return agent.split(" ", 1)[0][:64] if agent and agent.isascii() else None
 
     @property
