@@ -23,7 +23,14 @@ from codex_pooler.snapshot.model import Account, Snapshot
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.queries_catalog import TRY_LOCK
-from codex_pooler.storage.tables import account_models, account_secrets, accounts, pool_accounts, pools
+from codex_pooler.storage.tables import (
+    account_models,
+    account_secrets,
+    accounts,
+    instance_settings,
+    pool_accounts,
+    pools,
+)
 from codex_pooler.upstream.models import client_session, read_models
 
 POOL = uuid4()
@@ -179,6 +186,18 @@ async def test_a_model_that_nobody_lists_makes_the_lists_doubtful(lab: Lab) -> N
         await lab.look()
         assert (len(lab.backend.asked), lab.snapshot.doubted) == (asked, set())
     assert lab.models(account) == frozenset({"gpt-7"})
+
+
+async def test_another_version_of_codex_has_other_models(lab: Lab) -> None:
+    await lab.add(1)
+    await lab.look()
+    async with lab.database.session() as session:
+        setting = {"name": "gateway", "value": {"client_version": "0.170.0"}}
+        await session.execute(sa.insert(instance_settings).values(**setting))
+    await lab.snapshot.refresh()
+    await lab.look()
+    await lab.look()
+    assert [version for _, _, version in lab.backend.asked] == ["0.169.0", "0.170.0"]
 
 
 async def test_one_process_at_a_time(lab: Lab) -> None:

@@ -52,6 +52,7 @@ class CatalogSync:
     origin: str
     failures: dict[UUID, Failure] = field(default_factory=dict)
     looked_at: float = 0.0  # unix seconds
+    version: str = ""  # of Codex, that the catalogues were last asked for; another one has other models
 
     async def run(self) -> None:
         """Look and fetch until cancelled."""
@@ -68,24 +69,27 @@ class CatalogSync:
         """Fetch what is due, if there can be anything.  Raises what the database raises."""
         accounts = usable_accounts(self.snapshot.current)
         unknown = any(account.models is None and self._may_try(account, now) for account in accounts)
-        if not unknown and not self.snapshot.doubted and now - self.looked_at < AGAIN_SECONDS:
+        upgraded = self.version not in ("", self._version())
+        if not (unknown or upgraded or self.snapshot.doubted) and now - self.looked_at < AGAIN_SECONDS:
             return
         async with self.database.session() as session, _alone(session) as alone:
             if alone:
                 self.looked_at = now
-                await self._fetch_due(session, http, accounts, now)
+                await self._fetch_due(session, http, accounts, now, everything=upgraded)
                 self.snapshot.doubted.clear()
+                self.version = self._version()
+
+    def _version(self) -> str:
+        return self.snapshot.current.settings.gateway.client_version
 
     async def _fetch_due(
-        self, session: Session, http: aiohttp.ClientSession, accounts: Iterable[Account], now: float
+        self, session: Session, http: aiohttp.ClientSession, accounts: list[Account], now: float, *, everything: bool
     ) -> None:
         known = {row.account_id: row for row in await session.fetch(queries.FETCHED)}
         doubted = accounts_of(self.snapshot.current, self.snapshot.doubted)
-        due = [
-            each
-            for each in accounts
-            if is_due(each, known.get(each.id), now, doubted=each.id in doubted) and self._may_try(each, now)
-        ]
+        old = {each.id for each in accounts if is_due(each, known.get(each.id), now, doubted=each.id in doubted)}
+        wanted = old | self.failures.keys()
+        due = [each for each in accounts if (everything or each.id in wanted) and self._may_try(each, now)]
         changed = False
         for start in range(0, len(due), AT_ONCE):
             batch = due[start : start + AT_ONCE]
@@ -97,9 +101,8 @@ class CatalogSync:
             await announce_config(session)
 
     async def _fetch(self, http: aiohttp.ClientSession, account: Account, row: Any, now: float) -> Fetched | None:
-        version = self.snapshot.current.settings.gateway.client_version
         try:
-            fetched = await fetch_models(http, self.origin, account, version, row.etag if row else None)
+            fetched = await fetch_models(http, self.origin, account, self._version(), row.etag if row else None)
         except FetchFailed as exc:
             self._failed(account, exc.code, now)
             return None
