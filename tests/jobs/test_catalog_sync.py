@@ -156,6 +156,17 @@ async def test_what_is_no_catalogue_changes_nothing(lab: Lab, status: int, answe
     assert lab.models(account) == frozenset({"gpt-5.5", "gpt-6-sol"})
 
 
+@pytest.mark.parametrize("etag", ["", "\xff", '"a\tb"', "x" * 600])
+async def test_an_etag_that_cannot_be_kept_is_done_without(lab: Lab, etag: str) -> None:
+    lab.backend.etag = etag
+    account = await lab.add(1)
+    await lab.look()
+    await lab.age(hours=8)
+    await lab.look()
+    assert lab.models(account) == frozenset({"gpt-5.5", "gpt-6-sol"})
+    assert [tag for _, tag, _ in lab.backend.asked] == [None, None]
+
+
 async def test_failures_are_tried_again_later_and_later_and_a_new_login_at_once(lab: Lab) -> None:
     await lab.add(1)
     lab.backend.status, now = 500, time.time()

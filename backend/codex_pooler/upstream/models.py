@@ -58,7 +58,8 @@ async def fetch_models(
                 raise FetchFailed(f"status_{answer.status}")
             tag, models = answer.headers.get("etag", ""), read_models(await _whole(answer))
             slugs = [entry["slug"] for entry in models]
-            return Fetched(encoded(models), slugs, tag if 0 < len(tag) <= LONGEST_ETAG else None)
+            usable = 0 < len(tag) <= LONGEST_ETAG and tag.isascii() and tag.isprintable()
+            return Fetched(encoded(models), slugs, tag if usable else None)
     except TimeoutError:
         raise FetchFailed("timeout") from None
     except (aiohttp.ClientError, OSError):
