@@ -48,9 +48,10 @@ export function Members({ pool, mayWrite }: MembersProps) {
       {mayWrite && outside.length > 0 ? (
         <AddMember poolId={pool.id} accounts={outside.map(({ id, label }) => ({ value: id, label }))} />
       ) : null}
-      {members.length > 1 ? (
+      {members.length > 0 ? (
         <p className="mt-2 text-xs text-ink-3">
-          The highest priority is used first. Weight shares requests among equals.
+          The highest priority is used first. Weight shares requests among equals. Above its percentage an
+          account is left to its owner, and the pool turns to others.
         </p>
       ) : null}
     </>
@@ -70,6 +71,19 @@ const MEMBER_STATES: Record<PoolMember['state'], MemberStatus> = {
   reauth_required: { tone: 'bad', label: 'Sign-in expired' },
   disabled: { tone: 'idle', label: 'Disabled' },
 };
+
+const HEADROOM = [
+  {
+    field: 'max_primary_percent',
+    label: 'Short window up to, %',
+    spoken: 'Use the short window up to',
+  },
+  {
+    field: 'max_secondary_percent',
+    label: 'Week or month up to, %',
+    spoken: 'Use the week or month up to',
+  },
+] as const;
 
 interface MemberProps {
   poolId: string;
@@ -145,6 +159,26 @@ function Member({ poolId, member, status, mayWrite }: MemberProps) {
             className="w-full"
           />
         </Setting>
+      </div>
+      <div
+        role="group"
+        aria-label={`Headroom on ${account.name}`}
+        className="mt-1.5 grid grid-cols-2 gap-2.5"
+      >
+        {HEADROOM.map(({ field, label, spoken }) => (
+          <Setting key={field} label={label}>
+            <NumberInput
+              label={`${spoken} of ${account.name}, percent`}
+              value={member[field]}
+              min={1}
+              max={100}
+              placeholder="all of it"
+              disabled={!mayWrite}
+              onCommit={(percent) => save({ [field]: percent })}
+              className="w-full"
+            />
+          </Setting>
+        ))}
       </div>
     </li>
   );

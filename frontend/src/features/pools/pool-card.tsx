@@ -7,11 +7,13 @@ import {
   CirclePlay,
   EllipsisVertical,
   KeyRound,
+  Route,
   ScrollText,
   SlidersHorizontal,
   Trash2,
 } from 'lucide-react';
 import type { Pool } from '@/api';
+import { STRATEGIES } from '@/features/routing';
 import { formatCompact, formatPercent, formatUsd, plural, UNKNOWN } from '@/lib/format';
 import { Button, IconButton } from '@/ui/button';
 import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
@@ -19,7 +21,8 @@ import { Fact, Panel } from '@/ui/page';
 import { MiniBars } from '@/ui/sparkline';
 import { Badge, StatusDot, Tag } from '@/ui/status';
 import { useSetPoolStatus } from './queries';
-import { poolStatus, STRATEGIES } from './status';
+import type { PoolTab } from './search';
+import { poolStatus } from './status';
 
 const WORRYING_PERCENT = 2;
 
@@ -28,7 +31,7 @@ interface PoolCardProps {
   selected: boolean;
   mayWrite: boolean;
   onSelect: () => void;
-  onOpen: () => void;
+  onOpen: (tab?: PoolTab) => void;
   /** Absent when the operator may not create keys. */
   onNewKey: (() => void) | undefined;
   onDelete: () => void;
@@ -84,7 +87,7 @@ export function PoolCard({ pool, selected, mayWrite, onSelect, onOpen, onNewKey,
       <footer className="mt-auto flex items-center gap-1 border-t border-line py-1 pr-1 pl-4 text-xs text-ink-3">
         <span className="tnum mr-auto">{plural(counts.active_api_keys, 'active key')}</span>
         {failing >= WORRYING_PERCENT ? <Badge tone="bad">{formatPercent(failing, 1)} failing</Badge> : null}
-        <Button look="ghost" size="sm" className="relative" onClick={onOpen}>
+        <Button look="ghost" size="sm" className="relative" onClick={() => onOpen()}>
           <SlidersHorizontal /> {mayWrite ? 'Accounts and settings' : 'Details'}
         </Button>
       </footer>
@@ -117,8 +120,11 @@ function PoolMenu({ pool, mayWrite, onOpen, onNewKey, onDelete }: PoolMenuProps)
         </IconButton>
       }
     >
-      <MenuItem icon={<SlidersHorizontal />} onClick={onOpen}>
+      <MenuItem icon={<SlidersHorizontal />} onClick={() => onOpen()}>
         Accounts and settings
+      </MenuItem>
+      <MenuItem icon={<Route />} onClick={() => onOpen('explain')}>
+        Explain routing
       </MenuItem>
       {onNewKey ? (
         <MenuItem icon={<KeyRound />} onClick={onNewKey} disabled={pool.status === 'archived'}>

@@ -1,55 +1,116 @@
-import type { ReactNode } from 'react';
 import type { Pool } from '@/api';
+import { ExplainPanel, STRATEGIES } from '@/features/routing';
 import { Button } from '@/ui/button';
 import { CopyButton } from '@/ui/copy';
+import { Facts, Section } from '@/ui/detail';
 import { Drawer } from '@/ui/drawer';
 import { StatusDot } from '@/ui/status';
+import { Tabs } from '@/ui/tabs';
 import { Members } from './members';
 import { PoolForm } from './pool-form';
 import { useUpdatePool } from './queries';
-import { poolStatus, STRATEGIES } from './status';
+import { DEFAULT_TAB, type PoolTab } from './search';
+import { poolStatus } from './status';
+import { Switches } from './switches';
 
 interface PoolDrawerProps {
   pool: Pool | undefined;
+  tab: PoolTab | undefined;
   mayWrite: boolean;
+  onTab: (tab: PoolTab) => void;
   onClose: () => void;
 }
 
-/** A pool's accounts and settings, beside the list. */
-export function PoolDrawer({ pool, mayWrite, onClose }: PoolDrawerProps) {
+/** A pool's accounts, settings and routing, beside the list. */
+export function PoolDrawer({ pool, tab, mayWrite, onTab, onClose }: PoolDrawerProps) {
   return (
     <Drawer open={pool !== undefined} onClose={onClose} modal={false} title={pool?.name ?? 'Pool'}>
-      {pool ? <PoolDetail key={pool.id} pool={pool} mayWrite={mayWrite} /> : null}
+      {pool ? (
+        <PoolDetail key={pool.id} pool={pool} tab={tab ?? DEFAULT_TAB} mayWrite={mayWrite} onTab={onTab} />
+      ) : null}
     </Drawer>
   );
 }
 
-function PoolDetail({ pool, mayWrite }: { pool: Pool; mayWrite: boolean }) {
+interface PoolDetailProps {
+  pool: Pool;
+  tab: PoolTab;
+  mayWrite: boolean;
+  onTab: (tab: PoolTab) => void;
+}
+
+function PoolDetail({ pool, tab, mayWrite, onTab }: PoolDetailProps) {
+  return (
+    <Tabs
+      label="Views of the pool"
+      value={tab}
+      onChange={onTab}
+      tabs={[
+        {
+          value: 'accounts',
+          label: 'Accounts',
+          content: (
+            <div className="divide-y divide-line">
+              <Section>
+                <Verdict pool={pool} />
+              </Section>
+              <Section title="Accounts">
+                <Members pool={pool} mayWrite={mayWrite} />
+              </Section>
+            </div>
+          ),
+        },
+        {
+          value: 'settings',
+          label: 'Settings',
+          content: (
+            <div className="divide-y divide-line">
+              <Section>
+                {mayWrite ? <Settings key={formOf(pool)} pool={pool} /> : <ReadSettings pool={pool} />}
+              </Section>
+              <Section>
+                <Switches pool={pool} mayWrite={mayWrite} />
+              </Section>
+            </div>
+          ),
+        },
+        {
+          value: 'explain',
+          label: 'Explain routing',
+          content: (
+            <Section>
+              <ExplainPanel pool={pool} />
+            </Section>
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+function Verdict({ pool }: { pool: Pool }) {
   const status = poolStatus(pool);
   return (
-    <div className="divide-y divide-line">
-      <section className="px-4 py-3.5">
-        <div className="flex items-center gap-2">
-          <StatusDot tone={status.tone}>{status.label}</StatusDot>
-          <code className="ml-auto truncate font-mono text-xs text-ink-3">{pool.slug}</code>
-          <CopyButton text={pool.id} label="Copy pool id" />
-        </div>
-        {pool.health.reasons.length > 0 && pool.status === 'active' ? (
-          <ul className="mt-1 text-ink-2">
-            {pool.health.reasons.map((reason) => (
-              <li key={reason.code}>{reason.text}</li>
-            ))}
-          </ul>
-        ) : null}
-      </section>
-      <Section title="Accounts">
-        <Members pool={pool} mayWrite={mayWrite} />
-      </Section>
-      <Section title="Settings">
-        {mayWrite ? <Settings key={pool.version} pool={pool} /> : <ReadSettings pool={pool} />}
-      </Section>
-    </div>
+    <>
+      <div className="flex items-center gap-2">
+        <StatusDot tone={status.tone}>{status.label}</StatusDot>
+        <code className="ml-auto truncate font-mono text-xs text-ink-3">{pool.slug}</code>
+        <CopyButton text={pool.id} label="Copy pool id" />
+      </div>
+      {pool.health.reasons.length > 0 && pool.status === 'active' ? (
+        <ul className="mt-1 text-ink-2">
+          {pool.health.reasons.map((reason) => (
+            <li key={reason.code}>{reason.text}</li>
+          ))}
+        </ul>
+      ) : null}
+    </>
   );
+}
+
+/** What the form holds: it starts anew only when somebody else has changed one of these. */
+function formOf({ name, description, strategy, max_attempts }: Pool): string {
+  return JSON.stringify([name, description, strategy, max_attempts]);
 }
 
 function Settings({ pool }: { pool: Pool }) {
@@ -72,22 +133,12 @@ function Settings({ pool }: { pool: Pool }) {
 
 function ReadSettings({ pool }: { pool: Pool }) {
   return (
-    <dl className="grid grid-cols-[7rem_1fr] gap-x-3 gap-y-1">
-      <dt className="text-ink-3">Strategy</dt>
-      <dd>{STRATEGIES[pool.strategy].label}</dd>
-      <dt className="text-ink-3">Accounts to try</dt>
-      <dd className="tnum">{pool.max_attempts}</dd>
-      <dt className="text-ink-3">Description</dt>
-      <dd>{pool.description ?? 'none'}</dd>
-    </dl>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section className="px-4 py-3.5">
-      <h3 className="mb-2 text-xs font-medium text-ink-3">{title}</h3>
-      {children}
-    </section>
+    <Facts
+      rows={[
+        ['Strategy', STRATEGIES[pool.strategy].label],
+        ['Accounts to try', pool.max_attempts],
+        ['Description', pool.description ?? 'none'],
+      ]}
+    />
   );
 }

@@ -3,10 +3,10 @@ import type { ReactNode } from 'react';
 import { Controller, useForm } from 'react-hook-form';
 import * as v from 'valibot';
 import { ApiError, isApiError, type Pool } from '@/api';
+import { STRATEGIES } from '@/features/routing';
 import { Field, TextArea, TextInput } from '@/ui/field';
 import { Select } from '@/ui/select';
 import { Notice } from '@/ui/states';
-import { STRATEGIES } from './status';
 
 const ATTEMPTS = ['1', '2', '3', '4', '5', '6', '8', '10'];
 

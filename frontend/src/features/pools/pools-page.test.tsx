@@ -35,6 +35,34 @@ it('saves how an account takes part when its field is left', async () => {
   expect(await drawer.findByText('Off in this pool')).toBeVisible();
 });
 
+it('keeps something back for the owner of an account', async () => {
+  const { user } = await renderApp('/pools');
+  await user.click(screen.getAllByRole('button', { name: 'Accounts and settings' })[0] as HTMLElement);
+  const drawer = within(await screen.findByRole('dialog', { name: 'Agents' }));
+  const week = drawer.getByRole('spinbutton', { name: 'Use the week or month up to of borealis, percent' });
+  await user.type(week, '70');
+  await user.tab();
+  await waitFor(() => expect(week).toHaveValue(70));
+  await user.clear(week);
+  await user.tab();
+  await waitFor(() => expect(week).toHaveValue(null));
+});
+
+it('saves a switch at once and keeps what is being written', async () => {
+  const { user, router } = await renderApp('/pools');
+  await user.click(screen.getAllByRole('button', { name: 'Accounts and settings' })[0] as HTMLElement);
+  const drawer = within(await screen.findByRole('dialog', { name: 'Agents' }));
+  await user.click(drawer.getByRole('tab', { name: 'Settings' }));
+  await waitFor(() => expect(router.state.location.search).toHaveProperty('tab', 'settings'));
+  await user.type(drawer.getByLabelText('Description'), 'For the night');
+  const websockets = drawer.getByRole('switch', { name: 'Websockets' });
+  expect(websockets).toHaveAccessibleDescription('Without them Codex goes on over HTTP.');
+  await user.click(websockets);
+  await waitFor(() => expect(websockets).not.toBeChecked());
+  expect(drawer.getByLabelText('Description')).toHaveValue('For the night');
+  expect(drawer.getByRole('button', { name: 'Save settings' })).toBeEnabled();
+});
+
 it('deletes only what was archived', async () => {
   const { user } = await renderApp('/pools');
   await user.click(screen.getByRole('button', { name: 'Actions for Demo' }));

@@ -20,37 +20,6 @@ export function poolStatus({ status, health }: Pick<Pool, 'status' | 'health'>):
   }
 }
 
-export const STRATEGIES: Record<Pool['strategy'], { label: string; detail: string }> = {
-  capacity_weighted: {
-    label: 'Capacity weighted',
-    detail: 'Spreads requests by how much each account has left.',
-  },
-  bridge_ring: {
-    label: 'Bridge ring',
-    detail: 'Keeps a session on one account, and moves few when accounts come and go.',
-  },
-  deterministic_rotation: {
-    label: 'Rotation',
-    detail: 'Takes the accounts in turn.',
-  },
-  least_recent_success: {
-    label: 'Least recent success',
-    detail: 'Prefers the account whose last served request is longest ago.',
-  },
-  quota_first: {
-    label: 'Most quota first',
-    detail: 'Prefers the account with the most of its quota left.',
-  },
-  soonest_reset: {
-    label: 'Soonest reset',
-    detail: 'Uses up what is renewed first.',
-  },
-  fill_first: {
-    label: 'Fill first',
-    detail: 'Uses one account up before it turns to the next.',
-  },
-};
-
 const URGENCY: Record<Tone, number> = { bad: 0, warn: 1, info: 2, ok: 2, idle: 3 };
 
 /** What needs an operator first, then by name. */

@@ -14,7 +14,7 @@ it('shows what was asked for and leads to why it failed', async () => {
   expect(await drawer.findByText('Attempts (3)')).toBeVisible();
   expect(drawer.getAllByText('Moved on')).toHaveLength(2);
   expect(drawer.getByText('Capacity weighted')).toBeVisible();
-  expect(drawer.getAllByText('Reauth required')[0]).toBeVisible();
+  expect(drawer.getAllByText('Sign-in expired')[0]).toBeVisible();
   expect(drawer.getByText('The provider reported no usage.')).toBeVisible();
 });
 
