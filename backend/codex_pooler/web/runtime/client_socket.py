@@ -126,13 +126,20 @@ class ClientSocket(asyncio.Protocol):
         elif self._closing:
             return
         elif message.opcode == ws.PING:
-            self._transport.write(ws.frame(message.payload, ws.PONG))
+            self._answer_ping(message.payload)
         elif message.opcode == ws.BINARY:
             raise FrameError(ws.UNSUPPORTED, "binary frames are not supported")
         elif message.opcode == ws.TEXT:
             if not message.payload.isascii():
                 _check_text(message.payload)
             self._received(message)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        """One that asks without end and never reads the answers is hung up on."""
+        if self.congested:
+            self._transport.abort()
+        else:
+            self._transport.write(ws.frame(payload, ws.PONG))
 
     def _answer_close(self, payload: bytes) -> None:
         code = ws.read_close(payload)

@@ -15,7 +15,7 @@ from aiohttp import web
 from codex_pooler.gateway import answers
 from codex_pooler.gateway.admission import Overloaded
 from codex_pooler.gateway.house import moment
-from codex_pooler.gateway.legs import Legs, SocketWay
+from codex_pooler.gateway.legs import LONGEST_FRAME, Legs, SocketWay
 from codex_pooler.gateway.turn import Failure
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
@@ -131,9 +131,7 @@ class Session:
         """Called about once a second: a key that was taken away closes its sockets, and so does long idleness."""
         self._socket.tick(now)
         self._legs.tick(now)
-        if self._snapshot is not self._house.snapshot.current:
-            self._snapshot = self._house.snapshot.current
-            self._check_key()
+        self._follow_configuration()
         idle_seconds = self._house.snapshot.current.settings.gateway.websocket_idle_timeout_ms / 1000
         if not self._turns and now - self._active_at > idle_seconds:
             self._socket.close(1000, "idle for too long")
@@ -147,6 +145,12 @@ class Session:
     def end(self) -> None:
         """The time to finish is over."""
         self._socket.close(ws.GOING_AWAY, DRAINING)
+
+    def _follow_configuration(self) -> None:
+        """What the key may do, and whether its holder may be here, is decided anew whenever anything changed."""
+        if self._snapshot is not self._house.snapshot.current:
+            self._snapshot = self._house.snapshot.current
+            self._check_key()
 
     def _check_key(self) -> None:
         if not still_allowed(self._caller.address, self._snapshot.settings.ingress):
@@ -178,8 +182,11 @@ class Session:
 
     def _begin(self, message: Message, frame: FrameFields) -> None:
         """Start a turn, as far as that can be said at once."""
+        self._follow_configuration()
+        if not self._socket.open:
+            return
         if self._stopping:
-            self._socket.close(ws.GOING_AWAY, DRAINING)
+            self._refuse(Failure(503, "gateway_restarting", DRAINING), frame.stream_id)
             return
         if frame.stream_id is not None and not STREAM_ID.match(frame.stream_id):
             raise BadRequest("stream_id takes 1 to 256 letters, digits, '_', '.' or '-'", "stream_id")
@@ -194,7 +201,7 @@ class Session:
         anchor = None
         if frame.previous_response_id is not None:
             anchor = self._legs.holding(frame.previous_response_id)
-            if anchor is None:
+            if anchor is None or len(message.payload) > LONGEST_FRAME:  # a full history could go over HTTP
                 self._refuse(answers.lost_anchor(self._caller.headers), frame.stream_id)
                 return
         if frame.request_id is not None:
