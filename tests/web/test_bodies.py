@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -23,8 +24,10 @@ from codex_pooler.snapshot.settings import DEFAULTS, Ingress
 from codex_pooler.web import bodies
 from codex_pooler.web.errors import answered
 from codex_pooler.web.server import Runner
+from tests.security.wire import exchange
 
 MIB = 1024 * 1024
+PACKED = gzip.compress(b"{}")
 ENCODERS: dict[str, Any] = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
@@ -167,3 +170,45 @@ async def test_others_are_served_while_a_large_body_is_decoded(reader: Reader) -
     assert (await large)[0] == 200
     assert asked > 3
     assert longest < 0.15
+
+
+# -- the frame around a body
+
+
+KEPT = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+CHUNKED = KEPT + b"Connection: close\r\n"
+PLAIN = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+FRAMES: dict[str, tuple[bytes, list[int], bytes | None]] = {
+    # name -> what is sent, the statuses that come back, the body that was read last
+    "trailers": (CHUNKED + b"\r\n2\r\n{}\r\n0\r\nX-One: a\r\n\r\n", [200], b"{}"),
+    "trailers about the frame": (CHUNKED + b"\r\n2\r\n{}\r\n0\r\nContent-Length: 99\r\n\r\n", [400], None),
+    "chunk extensions": (CHUNKED + b'\r\n2;a=b;c="d"\r\n{}\r\n0;e\r\n\r\n', [200], b"{}"),
+    "a chunk a byte": (
+        CHUNKED + b"\r\n" + b"".join(b"1\r\n%c\r\n" % byte for byte in b"{} ") + b"0\r\n\r\n",
+        [200],
+        b"{} ",
+    ),
+    "a compressed body in chunks": (
+        CHUNKED + b"Content-Encoding: gzip\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PACKED), PACKED),
+        [200],
+        b"{}",
+    ),
+    "a chunk longer than it says": (CHUNKED + b"\r\n2\r\n{}garbage\r\n0\r\n\r\n", [400], None),
+    "two encodings in two lines": (
+        CHUNKED + b"Content-Encoding: gzip\r\nContent-Encoding: br\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        [415],
+        None,
+    ),
+    "two requests": (KEPT + b"\r\n2\r\n{}\r\n0\r\n\r\n" + CHUNKED + b"\r\n1\r\n[\r\n0\r\n\r\n", [200, 200], b"["),
+    "a body and one more request": (PLAIN + CHUNKED.replace(b"/ ", b"/x ") + b"\r\n0\r\n\r\n", [200, 404], b"{}"),
+}
+
+
+@pytest.mark.parametrize("case", FRAMES)
+async def test_a_frame_is_read_for_what_it_is(reader: Reader, case: str) -> None:
+    sent, statuses, body = FRAMES[case]
+    reply = await exchange(f"http://127.0.0.1:{reader.port}", sent)
+    assert list(map(int, re.findall(rb"HTTP/1\.[01] (\d+)", reply.raw))) == statuses, reply.raw
+    assert reply.closed
+    if body is not None:
+        assert reader.body == body
