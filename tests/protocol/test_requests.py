@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codex_pooler.protocol.requests import BadRequest, read_fields, rewritten, without_account_bound_items
+from codex_pooler.protocol.requests import LOST_SUMMARY, BadRequest, read_fields, rewritten, without_account_bound_items
 
 
 def test_the_routed_fields_are_read() -> None:
@@ -38,6 +38,16 @@ def test_a_rewrite_keeps_the_bytes_of_everything_else() -> None:
     body = b'{"model":"m","input":[{"n":1.0000000000000001,"u":"\\u00e9"}],"stream":false}'
     assert b'"input":[{"n":1.0000000000000001,"u":"\\u00e9"}]' in rewritten(body, stream=True)
     assert json.loads(rewritten(body, stream=True))["stream"] is True
+
+
+def test_the_model_is_told_of_a_summary_that_nobody_else_can_read() -> None:
+    message = {"type": "message", "role": "user", "content": "hi"}
+    sealed = {"type": "compaction", "encrypted_content": "x"}
+    shorter = without_account_bound_items(json.dumps({"model": "m", "input": [message, sealed, message]}).encode())
+    assert shorter is not None
+    before, told, after = json.loads(shorter)["input"]
+    assert (before, after) == (message, message)
+    assert (told["role"], told["content"][0]["text"]) == ("developer", LOST_SUMMARY)
 
 
 def test_reasoning_items_are_taken_out() -> None:

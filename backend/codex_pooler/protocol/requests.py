@@ -52,7 +52,17 @@ _fields = msgspec.json.Decoder(RoutedFields)
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _item = msgspec.json.Decoder(_Item)
-ACCOUNT_BOUND_ITEMS = frozenset({"reasoning"})
+SUMMARIES = frozenset({"compaction", "compaction_summary", "context_compaction"})
+ACCOUNT_BOUND_ITEMS = frozenset({"reasoning"}) | SUMMARIES
+LOST_SUMMARY = (
+    "The summary of the conversation up to this point could not be carried over. Go by the messages that are still "
+    "here, look at the files again where that helps, and ask the user for whatever else is missing."
+)
+_lost_summary = msgspec.Raw(
+    msgspec.json.encode(
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": LOST_SUMMARY}]}
+    )
+)
 
 
 def read_fields(body: bytes) -> RoutedFields:
@@ -75,14 +85,22 @@ def rewritten(body: bytes, *, dropping: Iterable[str] = (), **members: Any) -> b
 
 
 def without_account_bound_items(body: bytes) -> bytes | None:
-    """The body without reasoning items, whose encrypted content only one account can read; None when it has none."""
+    """The body without the items whose encrypted content only one account can read; None when it has none.
+
+    A session must outlive its account.  Reasoning is not missed; in the place of a summary of what came before, the
+    model is told that there was one.
+    """
     fields = _top_level.decode(body)
     try:
         items = _items.decode(fields["input"])
-        kept = [item for item in items if _item.decode(item).type not in ACCOUNT_BOUND_ITEMS]
+        types = [_item.decode(item).type for item in items]
     except (KeyError, msgspec.DecodeError):
         return None
-    return rewritten(body, input=kept) if len(kept) < len(items) else None
+    if ACCOUNT_BOUND_ITEMS.isdisjoint(types):
+        return None
+    readable = [item if kind not in SUMMARIES else _lost_summary for item, kind in zip(items, types, strict=True)]
+    kept = [item for item, kind in zip(readable, types, strict=True) if kind != "reasoning"]
+    return rewritten(body, input=kept)
 
 
 def _param(exc: msgspec.ValidationError) -> str | None:
