@@ -151,6 +151,14 @@ async def test_without_stream_the_answer_is_one_object_with_its_output(rig: Rig)
     assert json.loads(rig.backend.arrived[0][1])["stream"] is True
 
 
+async def test_without_stream_an_answer_that_breaks_off_is_a_status_and_the_connection_lives_on(rig: Rig) -> None:
+    rig.backend.scripts = [says(SSE_HEAD + chunk(CREATED) + chunk(DELTA), then="close"), says(GOOD)]
+    async with rig.post(stream=False) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (502, "stream_incomplete")
+    async with rig.post(stream=False) as answer:
+        assert (await answer.json())["output"] == [{"type": "message", "id": "msg_1"}]
+
+
 async def test_a_connection_is_used_again_and_a_dead_one_replaced_quietly(rig: Rig) -> None:
     rig.backend.scripts = [says(GOOD), says(then="close"), says(GOOD)]
     for _ in range(2):

@@ -108,6 +108,7 @@ class JsonSink(_ClientSink):
         self._items: list[msgspec.Raw] = []
         self._response: dict[str, msgspec.Raw] | None = None
         self._failed = False
+        self._failure: Failure | None = None
 
     def begin(self, head: ResponseHead | None) -> None:
         """Nothing is sent before the whole answer is there."""
@@ -133,8 +134,8 @@ class JsonSink(_ClientSink):
         """The backend's stream is complete; the object goes out with ``answer``."""
 
     def fail(self, failure: Failure, response_id: str | None) -> None:
-        self._stream.chunk(error_body(failure.code, failure.message, kind=failure.kind, **failure.members()))
-        self._stream.finish()
+        """It goes out with ``answer``, as a status where that can still be told."""
+        self._failure = failure
 
     def abort(self) -> None:
         self._response = None
@@ -144,13 +145,13 @@ class JsonSink(_ClientSink):
 
     def answer(self, failure: Failure | None) -> web.Response:
         """The handler's response once the turn is over."""
+        failure = failure or self._failure
         body = None if failure or self._failed else self._body()
         if body is None:
             failure = failure or Failure(502, "upstream_request_failed", "the backend's answer broke off; try again")
             if not self.begun:
                 return failure_response(failure, self._turn_id, self._more)
-            self.fail(failure, None)
-            return self._stream.response()
+            body = error_body(failure.code, failure.message, kind=failure.kind, **failure.members())
         self._begin()
         self._stream.chunk(body)
         self._stream.finish()
