@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run demo dev bootstrap bootstrap-python bootstrap-console test test-python test-console test-browser \
-	lint format bench openapi lock clean
+	lint format bench soak openapi lock clean
 
 BIN := .venv/bin
 
@@ -54,6 +54,9 @@ format: bootstrap-console ## Format all code
 
 bench: bootstrap-python ## Measure the gateway next to nginx and a plain proxy (QUICK=1: about two minutes)
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(BENCH)
+
+soak: bootstrap-python ## Ten thousand turns of fifty clients while everything goes wrong (SOAK_TURNS=, SOAK_SEED=)
+	@SOAK_TURNS=$${SOAK_TURNS:-10000} $(BIN)/pytest -q -s tests/soak
 
 openapi: bootstrap-console ## Regenerate the API description and the console's types from it
 	@$(BIN)/codex-pooler openapi > .venv/openapi.json && cp .venv/openapi.json frontend/openapi.json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,14 +94,19 @@ async def on_socket(socket: aiohttp.ClientWebSocketResponse, prompt: str, **more
 async def rest_of(socket: aiohttp.ClientWebSocketResponse) -> Told:
     """What comes until a turn's end."""
     told = Told()
-    async with asyncio.timeout(PATIENCE):
-        while told.end == "cut":
-            message = await socket.receive()
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                told.cut = True
-                break
-            told.events.append(orjson.loads(message.data))
+    while told.end == "cut":
+        event = await next_event(socket)
+        if event is None:
+            told.cut = True
+            break
+        told.events.append(event)
     return told
+
+
+async def next_event(socket: aiohttp.ClientWebSocketResponse) -> Any | None:
+    """One message, decoded; None once the socket is closed."""
+    message = await socket.receive(PATIENCE)
+    return orjson.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
 
 
 TRANSPORTS: dict[str, Client] = {"http": over_http, "websocket": over_websocket}

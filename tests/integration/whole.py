@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,16 @@ class Gateway:
 @pytest.fixture
 async def gateway(dsn: str, tmp_path: Path) -> AsyncIterator[Gateway]:
     """Two accounts in one pool; ``acct-1`` always goes first."""
-    world = new_world(seed=7, accounts=2)
+    async with opened(dsn, tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(dsn: str, folder: Path, accounts: int = 2) -> AsyncIterator[Gateway]:
+    """A gateway with so many accounts in its only pool."""
+    world = new_world(seed=7, accounts=accounts)
     async with running(world) as backend, aiohttp.ClientSession() as http:
-        config = Config(state_dir=tmp_path, secret_key="s" * 32, chatgpt_url=backend, auth_url=backend)
+        config = Config(state_dir=folder, secret_key="s" * 32, chatgpt_url=backend, auth_url=backend)
         async with process(config, dsn) as house, listening(web_app(house), "127.0.0.1", 0) as port:
             made = await _set_up(house, world, f"http://127.0.0.1:{port}", backend, http)
             yield made
