@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from codex_pooler.protocol.compaction import as_turn, compacted, conversation_digest, is_compaction, kept_messages
+from codex_pooler.protocol.compaction import (
+    as_turn,
+    compacted,
+    conversation_digest,
+    ends_in_compaction,
+    is_compaction,
+    kept_messages,
+)
 from codex_pooler.protocol.requests import BadRequest
 
 MESSAGE = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
@@ -92,7 +99,7 @@ def test_what_is_no_old_request_is_refused(raw: bytes, param: str | None) -> Non
     ],
 )
 def test_the_present_form_is_recognised_by_its_last_item(raw: bytes, asked: bool) -> None:
-    assert is_compaction(raw) is asked
+    assert is_compaction(raw) is ends_in_compaction(raw) is asked
 
 
 def test_a_conversation_without_a_name_is_named_by_its_first_sealed_item() -> None:

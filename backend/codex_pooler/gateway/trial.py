@@ -16,6 +16,7 @@ from codex_pooler.gateway.http_way import HttpWay
 from codex_pooler.gateway.learn import learn, learn_limits
 from codex_pooler.gateway.outcomes import outcome_of
 from codex_pooler.gateway.turn import Ending, Outcome
+from codex_pooler.protocol.compaction import ends_in_compaction
 from codex_pooler.protocol.http1 import ProtocolError
 from codex_pooler.routing.candidates import will_be_back
 from codex_pooler.snapshot.model import Account
@@ -113,12 +114,17 @@ class Trial:
             self.course.house.remember_response(turn, ending.terminal.response_id, self.account.id)
 
     def _is_a_diversion(self, now: float) -> bool:
-        """The session's own account is only in passing trouble: it gets the next turn again."""
+        """The session's own account is only in passing trouble: it gets the next turn again.
+
+        Unless this one was a compaction, which from now on is the conversation and is read by its author alone.
+        """
         prepared = self.course.prepared
         owner = prepared.request.owner if prepared else None
         if prepared is None or owner is None or owner == self.account.id:
             return False
-        return will_be_back(prepared.request, self.course.house.known, now)
+        return will_be_back(prepared.request, self.course.house.known, now) and not ends_in_compaction(
+            self.course.turn.body
+        )
 
     # -- the client leaves
 

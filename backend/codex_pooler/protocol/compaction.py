@@ -92,13 +92,24 @@ def is_compaction(body: bytes) -> bool:
 
     Raises BadRequest when a trigger stands anywhere else.
     """
+    return _ends_with_trigger(_items_with_trigger(body))
+
+
+def ends_in_compaction(body: bytes) -> bool:
+    """As ``is_compaction``, without a judgement of triggers in the wrong place."""
+    items = _items_with_trigger(body)
+    return bool(items) and _type_of(items[-1]) == TRIGGER_TYPE
+
+
+def _items_with_trigger(body: bytes) -> list[msgspec.Raw]:
+    """The input items of a body that may have a trigger among them; none when it cannot, or is unreadable: whoever
+    reads the body itself will say what is wrong with it."""
     if TRIGGER_TYPE.encode() not in body:
-        return False
+        return []
     try:
-        items = _input.decode(body).input or []
-    except _UNREADABLE:  # whoever reads the body itself will say what is wrong with it
-        return False
-    return _ends_with_trigger(items)
+        return _input.decode(body).input or []
+    except _UNREADABLE:
+        return []
 
 
 def as_turn(body: bytes) -> bytes:

@@ -132,6 +132,26 @@ async def test_a_conversation_is_compacted_where_it_was_served(gateway: Gateway)
     assert [account for account, _ in turns(gateway)] == ["acct-1", "acct-2", "acct-2", "acct-2"]
 
 
+@pytest.mark.parametrize("form", ["old", "present"])
+async def test_a_session_follows_its_compaction(gateway: Gateway, form: str) -> None:
+    """Other turns return to the session's own account after passing trouble; a compaction takes the session along."""
+    session = {"session-id": "s-1", "x-codex-window-id": "s-1:0"}
+    for trouble in (None, "server_error"):
+        if trouble:
+            await gateway.fault("acct-1", trouble)
+        async with gateway.turn(headers=session) as answer:
+            await answer.read()
+    await gateway.fault("acct-1", "server_error")
+    if form == "old":
+        _, compacted = await compact(gateway, MESSAGE, headers=session)
+    else:
+        async with gateway.turn(headers=session, stream=False, input=[MESSAGE, TRIGGER]) as answer:
+            compacted = await answer.json()
+    async with gateway.turn(headers=session, input=[compacted["output"][-1], MESSAGE]) as answer:
+        assert "response.completed" in await answer.text()
+    assert [account for account, _ in turns(gateway)] == ["acct-1", "acct-1", "acct-2", "acct-1", "acct-2", "acct-2"]
+
+
 # -- a backend that answers with anything
 
 
