@@ -11,6 +11,7 @@ from aiohttp import web
 from codex_pooler.protocol import websocket as ws
 from codex_pooler.protocol.websocket import FrameError, Message, MessageReader
 from codex_pooler.upstream.masking import mask
+from codex_pooler.web.runtime.outbox import outbox
 
 HIGH_WATER = 256 * 1024
 PING_SECONDS = 25.0
@@ -28,6 +29,8 @@ class ClientSocket(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_gone",
+        "_outbox",
+        "_pending",
         "_pinged_at",
         "_reader",
         "_received",
@@ -46,6 +49,8 @@ class ClientSocket(asyncio.Protocol):
         self._writable: asyncio.Event | None = None  # set when the client lags behind no more
         self.last_inbound = self._pinged_at = time.monotonic()
         self._closing = False
+        self._pending = b""
+        self._outbox = outbox()
         self.bytes_sent = 0
 
     def take_over(self, head: bytes, early: bytes) -> None:
@@ -69,8 +74,19 @@ class ClientSocket(asyncio.Protocol):
             await self._writable.wait()
 
     def write(self, data: bytes) -> None:
-        if self.open:
-            self.bytes_sent += len(data)
+        if not self.open:
+            return
+        self.bytes_sent += len(data)
+        if self._pending:
+            self._pending += data
+        else:
+            self._pending = data
+            self._outbox.add(self)
+
+    def flush(self) -> None:
+        """Hand over what waits for the end of the loop's round."""
+        data, self._pending = self._pending, b""
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def say(self, payload: bytes) -> None:
@@ -81,6 +97,7 @@ class ClientSocket(asyncio.Protocol):
         """Say goodbye, and hang up when the client has answered or does not answer soon."""
         if not self.open:
             return
+        self.flush()
         self._transport.write(ws.frame(ws.close_payload(code, reason), ws.CLOSE))
         self._closing = True
         self._transport.resume_reading()
@@ -144,6 +161,7 @@ class ClientSocket(asyncio.Protocol):
     def _answer_close(self, payload: bytes) -> None:
         code = ws.read_close(payload)
         if not self._closing:
+            self.flush()
             self._closing = True
             self._transport.write(ws.frame(ws.close_payload(1000 if code == 1005 else code), ws.CLOSE))
         self._transport.close()

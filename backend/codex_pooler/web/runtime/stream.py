@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from codex_pooler.web.runtime.outbox import outbox
+
 LAST_CHUNK = b"0\r\n\r\n"
 HIGH_WATER = 256 * 1024  # bytes buffered for a client before the backend is told to wait
 
@@ -14,7 +16,7 @@ HIGH_WATER = 256 * 1024  # bytes buffered for a client before the backend is tol
 class ClientStream:
     """Writes never block and never raise; after the client left they do nothing."""
 
-    __slots__ = ("_chunked", "_head", "_request", "_transport", "begun", "bytes_sent", "ended")
+    __slots__ = ("_chunked", "_head", "_outbox", "_pending", "_request", "_transport", "begun", "bytes_sent", "ended")
 
     def __init__(self, request: web.Request) -> None:
         assert request.transport is not None
@@ -23,7 +25,8 @@ class ClientStream:
         self._chunked = request.version >= (1, 1)
         self.begun = self.ended = False
         self.bytes_sent = 0
-        self._head = b""
+        self._head = self._pending = b""
+        self._outbox = outbox()
 
     @property
     def chunked(self) -> bool:
@@ -60,8 +63,19 @@ class ClientStream:
 
     def write(self, data: bytes) -> None:
         """Bytes that are framed already."""
-        if not self._transport.is_closing():
-            self.bytes_sent += len(data)
+        if self._transport.is_closing():
+            return
+        self.bytes_sent += len(data)
+        if self._pending:
+            self._pending += data
+        else:
+            self._pending = data
+            self._outbox.add(self)
+
+    def flush(self) -> None:
+        """Hand over what waits for the end of the loop's round."""
+        data, self._pending = self._pending, b""
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def finish(self, *, terminated: bool = False) -> None:
@@ -72,13 +86,16 @@ class ClientStream:
             self.chunk(b"", last=True)
 
     def abort(self) -> None:
+        self.flush()
         self._transport.abort()
 
     async def drained(self) -> None:
+        self.flush()
         await self._request.writer.drain()
 
     def response(self) -> web.Response:
         """What the handler returns when it has written everything itself."""
+        self.flush()
         return Written(keep_alive=self.ended and self._chunked and bool(self._request.keep_alive))
 
 
