@@ -65,15 +65,14 @@ export function createRequest(
   const duration = status === 'rejected' ? random.int(2, 12) : ttft + random.int(900, 42_000);
   const errors = ERRORS[status];
   const usage = status === 'succeeded' ? createUsage(random) : null;
-  return {
+  const row: Omit<RequestLog, 'cost'> = {
     id: random.uuid(),
     admitted_at: new Date(at).toISOString(),
     completed_at: new Date(at + duration).toISOString(),
     status,
     http_status,
     error_code: errors ? random.pick(errors) : null,
-    model: random.pick(MODELS),
-    requested_model: null,
+    ...modelsOf(random.pick(MODELS), key),
     effort: random.pick(EFFORTS),
     service_tier: random.chance(0.1) ? 'priority' : null,
     route: codex ? '/backend-api/codex/responses' : '/v1/responses',
@@ -90,8 +89,15 @@ export function createRequest(
     ttft_ms: usage ? ttft : null,
     duration_ms: duration,
     usage,
-    cost: status === 'rejected' ? null : costOf(usage),
   };
+  return { ...row, cost: status === 'rejected' ? null : costOf(row) };
+}
+
+/** A key that enforces a model gets it whatever is asked for. */
+function modelsOf(asked: string, { enforcement: { model } }: ApiKey) {
+  return model && model !== asked
+    ? { model, requested_model: asked }
+    : { model: asked, requested_model: null };
 }
 
 function createUsage(random: Random): NonNullable<RequestLog['usage']> {
@@ -102,7 +108,11 @@ function createUsage(random: Random): NonNullable<RequestLog['usage']> {
   return { state: 'final', input, cached_input, cache_write: 0, output, reasoning, total: input + output };
 }
 
-function costOf(usage: RequestLog['usage']): NonNullable<RequestLog['cost']> {
+const WITHOUT_PRICE = 'gpt-5.3-codex-spark';
+
+function costOf({ usage, model }: Omit<RequestLog, 'cost'>): NonNullable<RequestLog['cost']> {
+  if (usage !== null && model === WITHOUT_PRICE)
+    return { usd: null, state: 'unpriced', pricing_status: 'unpriced_missing_model' };
   if (usage === null) return { usd: null, state: 'unknown', pricing_status: 'usage_unknown' };
   const { input, cached_input, output } = usage;
   const usd = (input - cached_input) * 0.000005 + cached_input * 0.0000005 + output * 0.00003;
@@ -163,7 +173,7 @@ function createRouting(request: RequestLog, spare: readonly Upstream[]): Request
   const others = spare.filter(({ readiness }) => readiness.state !== 'ready');
   return {
     strategy: 'capacity_weighted',
-    affinity: 'none',
+    affinity: request.attempts === 1 ? 'owner' : 'none',
     ranked: [
       ...(request.account?.id ? [{ ...request.account, id: request.account.id }] : []),
       ...usable.map(refOf),

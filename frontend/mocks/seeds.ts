@@ -1,4 +1,4 @@
-import type { ApiKey, Pool, Upstream } from '@/api';
+import type { ApiKey, ApiKeyPatch, Pool, Upstream } from '@/api';
 
 /** Who lives in the mock world. Amounts of traffic are relative: `burn` 10 is a busy account. */
 
@@ -118,13 +118,41 @@ export const KEY_SEEDS: {
   /** Days from now. */
   expires?: number;
   models?: string[];
+  policy?: ApiKeyPatch;
 }[] = [
   { name: 'laptop-fleet', pool: 0, burn: 22 },
   { name: 'notebooks', pool: 3, burn: 9, expires: 41 },
-  { name: 'hermes', pool: 1, burn: 15 },
+  {
+    name: 'hermes',
+    pool: 1,
+    burn: 15,
+    policy: {
+      notes: 'Night agents of the platform team',
+      allowed_networks: ['10.20.0.0/16', '2001:db8:20::/48'],
+      enforcement: { reasoning: { mode: 'max', effort: 'high' }, service_tier: 'default' },
+      limits: {
+        default: {
+          max_requests_per_minute: 60,
+          max_tokens_per_day: 24_000_000,
+          max_cost_usd_per_month: '800.000000',
+          max_concurrent_requests: 8,
+        },
+        per_model: { 'gpt-5.3-codex': { max_tokens_per_week: 30_000_000 } },
+      },
+    },
+  },
   { name: 'opencode', pool: 1, burn: 8, models: ['gpt-5.5', 'gpt-5.5-mini'] },
   { name: 'ci-main', pool: 2, burn: 4, expires: 82 },
-  { name: 'ci-nightly', pool: 2, burn: 3, models: ['gpt-5.3-codex'] },
+  {
+    name: 'ci-nightly',
+    pool: 2,
+    burn: 3,
+    models: ['gpt-5.3-codex'],
+    policy: {
+      enforcement: { model: 'gpt-5.3-codex' },
+      limits: { default: { max_requests_per_day: 60, max_tokens_per_month: 60_000_000 } },
+    },
+  },
   { name: 'contractor', pool: 0, burn: 0, status: 'expired', expires: -2 },
   { name: 'old-laptop', pool: 0, burn: 0, status: 'revoked' },
   { name: 'spike-test', pool: 3, burn: 0, status: 'paused' },

@@ -24,6 +24,55 @@ it('shows a new secret once, hidden until asked for, and keeps it nowhere', asyn
   await waitFor(() => expect(JSON.stringify(cached.map(({ state }) => state.data))).not.toMatch(SECRET));
 });
 
+it('says what a key may do and how far its limits are used up', async () => {
+  const { user } = await renderApp('/api-keys');
+  await user.click(await screen.findByRole('link', { name: 'hermes' }));
+  const drawer = within(await screen.findByRole('dialog', { name: 'hermes' }));
+  expect(drawer.getByRole('meter', { name: 'Tokens per day' })).toHaveAttribute('aria-valuenow');
+  expect(drawer.getByRole('meter', { name: 'Tokens per week, gpt-5.3-codex' })).toBeInTheDocument();
+  expect(drawer.getAllByText(/^in \d+h/)[0]).toBeVisible();
+  expect(drawer.getByText('at most high')).toBeVisible();
+  expect(drawer.getByText('10.20.0.0/16, 2001:db8:20::/48')).toBeVisible();
+});
+
+it('changes policy, limits and networks of a key', async () => {
+  const { user } = await renderApp('/api-keys');
+  await user.click(await screen.findByRole('button', { name: 'Actions for notebooks' }));
+  await user.click(await screen.findByRole('menuitem', { name: 'Edit…' }));
+  const form = within(await screen.findByRole('dialog', { name: 'Edit notebooks' }));
+  await user.click(form.getByText('Limits'));
+  const tokens = within(form.getByRole('group', { name: 'Tokens' }));
+  await user.type(tokens.getByLabelText('per day'), 'lots');
+  await user.click(form.getByText('Networks and notes'));
+  await user.type(form.getByLabelText('Allowed networks'), 'everywhere!');
+  await user.click(form.getByRole('button', { name: 'Save' }));
+  expect(await form.findByText('A number, such as 500 or 20M')).toBeVisible();
+  await user.clear(tokens.getByLabelText('per day'));
+  await user.type(tokens.getByLabelText('per day'), '20M');
+  await user.click(form.getByRole('button', { name: 'Save' }));
+  expect(await form.findByText(/Send a network such as/)).toBeVisible();
+  await user.clear(form.getByLabelText('Allowed networks'));
+  await user.type(form.getByLabelText('Allowed networks'), '10.0.0.0/8');
+  await user.click(form.getByRole('button', { name: 'Save' }));
+  expect(await screen.findByText('notebooks saved')).toBeInTheDocument();
+  await user.click(screen.getByRole('link', { name: 'notebooks' }));
+  const drawer = within(await screen.findByRole('dialog', { name: 'notebooks' }));
+  expect(await drawer.findByText(/of 20M$/)).toBeVisible();
+  expect(drawer.getByText('10.0.0.0/8')).toBeVisible();
+});
+
+it('moves a key to another pool', async () => {
+  const { user } = await renderApp('/api-keys');
+  await user.click(await screen.findByRole('button', { name: 'Actions for hermes' }));
+  await user.click(await screen.findByRole('menuitem', { name: 'Move to another pool…' }));
+  const dialog = within(await screen.findByRole('dialog', { name: 'Move hermes' }));
+  expect(dialog.getByRole('button', { name: 'Move' })).toBeDisabled();
+  await user.click(dialog.getByRole('combobox', { name: 'New pool' }));
+  await user.click(await screen.findByRole('option', { name: 'Research' }));
+  await user.click(dialog.getByRole('button', { name: 'Move' }));
+  expect(await screen.findByText('hermes moved to Research')).toBeInTheDocument();
+});
+
 it('explains why an action cannot be taken', async () => {
   const { user } = await renderApp('/api-keys');
   await user.click(await screen.findByRole('button', { name: 'Actions for hermes' }));

@@ -1,4 +1,5 @@
 import { useSuspenseQuery } from '@tanstack/react-query';
+import { clsx } from 'clsx';
 import { KeyRound, Plus, Terminal } from 'lucide-react';
 import { lazy, Suspense, useRef, useState } from 'react';
 import { type ApiKey, apiKeysQuery, poolsQuery } from '@/api';
@@ -20,11 +21,15 @@ const CreateApiKeyDialog = lazy(() =>
 const ConnectDialog = lazy(() => import('./client-setup').then((m) => ({ default: m.ConnectDialog })));
 const EditKeyDialog = lazy(() => import('./key-dialogs').then((m) => ({ default: m.EditKeyDialog })));
 const RotateKeyDialog = lazy(() => import('./key-dialogs').then((m) => ({ default: m.RotateKeyDialog })));
+const MoveKeyDialog = lazy(() => import('./key-dialogs').then((m) => ({ default: m.MoveKeyDialog })));
 const RevokeKeyDialog = lazy(() => import('./key-dialogs').then((m) => ({ default: m.RevokeKeyDialog })));
 const DeleteKeyDialog = lazy(() => import('./key-dialogs').then((m) => ({ default: m.DeleteKeyDialog })));
 
+const KeyDrawer = lazy(() => import('./key-drawer').then((m) => ({ default: m.KeyDrawer })));
+
 const DIALOGS = {
   edit: EditKeyDialog,
+  move: MoveKeyDialog,
   rotate: RotateKeyDialog,
   revoke: RevokeKeyDialog,
   delete: DeleteKeyDialog,
@@ -41,10 +46,11 @@ export function ApiKeysPage({ search, onSearch }: ApiKeysPageProps) {
   const mayWrite = useCan('keys:write');
   const [chosen, setChosen] = useState<{ apiKey: ApiKey; action: KeyAction }>();
   const ChosenDialog = chosen && DIALOGS[chosen.action];
+  const open = data.items.find((key) => key.id === search.id);
   const create = () => onSearch({ dialog: 'new' });
   const closeDialog = () => onSearch({ dialog: undefined });
   return (
-    <div className="flex h-full min-h-[24rem] flex-col">
+    <div className={clsx('flex h-full min-h-[24rem] flex-col', open && 'xl:pr-[30rem]')}>
       <PageHeader
         title="API keys"
         actions={
@@ -71,6 +77,13 @@ export function ApiKeysPage({ search, onSearch }: ApiKeysPageProps) {
         />
       )}
       <Suspense>
+        {search.id === undefined ? null : (
+          <KeyDrawer
+            apiKey={open}
+            onAction={(action) => open && setChosen({ apiKey: open, action })}
+            onClose={() => onSearch({ id: undefined })}
+          />
+        )}
         {search.dialog === 'new' && mayWrite ? (
           <CreateApiKeyDialog poolId={search.pool?.[0]} onClose={closeDialog} />
         ) : null}
@@ -141,7 +154,12 @@ function Keys({ keys, search, onSearch, onAction }: KeysProps) {
         </Panel>
       ) : (
         <Suspense fallback={<Skeleton className="h-96 rounded-lg" />}>
-          <KeysTable keys={shown} onAction={onAction} />
+          <KeysTable
+            keys={shown}
+            openId={search.id}
+            onOpen={(key) => onSearch({ id: key.id })}
+            onAction={onAction}
+          />
         </Suspense>
       )}
     </>

@@ -1,10 +1,15 @@
-import type { ApiKey } from '@/api';
+import { useSuspenseQuery } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { type ApiKey, poolsQuery } from '@/api';
 import { formatCompact } from '@/lib/format';
 import { Button } from '@/ui/button';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { Dialog, DialogBody, DialogFooter } from '@/ui/dialog';
+import { Field } from '@/ui/field';
+import { Select } from '@/ui/select';
+import { Notice } from '@/ui/states';
 import { KeyForm } from './key-form';
-import { useDeleteApiKey, useRevokeApiKey, useRotateApiKey, useUpdateApiKey } from './queries';
+import { useDeleteApiKey, useMoveApiKey, useRevokeApiKey, useRotateApiKey, useUpdateApiKey } from './queries';
 import { SecretDialog } from './secret-dialog';
 
 interface KeyDialogProps {
@@ -25,7 +30,7 @@ export function EditKeyDialog({ apiKey, onClose }: KeyDialogProps) {
         apiKey={apiKey}
         error={update.error}
         onSubmit={({ pool_id: _fixed, ...patch }) =>
-          update.mutate({ id: apiKey.id, patch }, { onSuccess: onClose })
+          update.mutate({ key: apiKey, patch }, { onSuccess: onClose })
         }
       >
         {(fields) => (
@@ -40,6 +45,54 @@ export function EditKeyDialog({ apiKey, onClose }: KeyDialogProps) {
           </>
         )}
       </KeyForm>
+    </Dialog>
+  );
+}
+
+export function MoveKeyDialog({ apiKey, onClose }: KeyDialogProps) {
+  const { data: pools } = useSuspenseQuery(poolsQuery);
+  const [poolId, setPoolId] = useState<string | null>(null);
+  const move = useMoveApiKey();
+  const others = pools.items.filter(({ id, status }) => id !== apiKey.pool.id && status !== 'archived');
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    if (poolId) move.mutate({ key: apiKey, poolId }, { onSuccess: onClose });
+  }
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={`Move ${apiKey.name}`}
+      description={`It uses the accounts of ${apiKey.pool.name} now.`}
+    >
+      <form onSubmit={submit} className="flex min-h-0 flex-col">
+        <DialogBody>
+          <div className="space-y-4">
+            {move.error ? <Notice tone="bad">{move.error.message}</Notice> : null}
+            {others.length === 0 ? (
+              <p className="text-ink-2">There is no other pool. Create one first.</p>
+            ) : (
+              <Field
+                label="New pool"
+                hint="The secret stays the same. Open websockets of the key end, and its clients connect again."
+              >
+                <Select
+                  value={poolId}
+                  onChange={setPoolId}
+                  placeholder="Choose a pool"
+                  options={others.map(({ id, name }) => ({ value: id, label: name }))}
+                />
+              </Field>
+            )}
+          </div>
+        </DialogBody>
+        <DialogFooter>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit" disabled={poolId === null || move.isPending}>
+            Move
+          </Button>
+        </DialogFooter>
+      </form>
     </Dialog>
   );
 }

@@ -1,12 +1,22 @@
 import { useNavigate } from '@tanstack/react-router';
-import { Ban, EllipsisVertical, Pause, Pencil, Play, RefreshCw, ScrollText, Trash2 } from 'lucide-react';
+import {
+  ArrowRightLeft,
+  Ban,
+  EllipsisVertical,
+  Pause,
+  Pencil,
+  Play,
+  RefreshCw,
+  ScrollText,
+  Trash2,
+} from 'lucide-react';
 import type { ApiKey } from '@/api';
 import { IconButton } from '@/ui/button';
 import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
 import { useSetKeyPaused } from './queries';
 import { actionOf } from './status';
 
-export type KeyAction = 'edit' | 'rotate' | 'revoke' | 'delete';
+export type KeyAction = 'edit' | 'move' | 'rotate' | 'revoke' | 'delete';
 
 interface KeyMenuProps {
   apiKey: ApiKey;
@@ -40,6 +50,9 @@ export function KeyMenu({ apiKey, onAction }: KeyMenuProps) {
       <MenuSeparator />
       <MenuItem icon={<Pencil />} onClick={() => onAction('edit')} {...item('edit')}>
         Edit…
+      </MenuItem>
+      <MenuItem icon={<ArrowRightLeft />} onClick={() => onAction('move')} {...item('move')}>
+        Move to another pool…
       </MenuItem>
       <MenuItem
         icon={paused ? <Play /> : <Pause />}

@@ -1,20 +1,25 @@
+import { Link } from '@tanstack/react-router';
 import { useRef } from 'react';
 import type { ApiKey } from '@/api';
-import { formatCompact, UNKNOWN } from '@/lib/format';
+import { formatCompact, formatPercent, UNKNOWN } from '@/lib/format';
 import { type Column, DataTable } from '@/ui/data-table';
 import { Panel } from '@/ui/page';
 import { RelativeTime } from '@/ui/relative-time';
 import { Sparkline } from '@/ui/sparkline';
 import { StatusDot } from '@/ui/status';
+import { UsageBar } from '@/ui/usage-meter';
 import { type KeyAction, KeyMenu } from './key-menu';
-import { KEY_STATUS, modelsText } from './status';
+import { limitLabel } from './key-values';
+import { KEY_STATUS, modelsText, nearestLimit } from './status';
 
 interface KeysTableProps {
   keys: readonly ApiKey[];
+  openId: string | undefined;
+  onOpen: (key: ApiKey) => void;
   onAction: (key: ApiKey, action: KeyAction) => void;
 }
 
-export function KeysTable({ keys, onAction }: KeysTableProps) {
+export function KeysTable({ keys, openId, onOpen, onAction }: KeysTableProps) {
   const scrollRef = useRef<HTMLDivElement>(null);
   const menu: Column<ApiKey> = {
     id: 'menu',
@@ -34,6 +39,8 @@ export function KeysTable({ keys, onAction }: KeysTableProps) {
         total={keys.length}
         loading={false}
         rowHeight={44}
+        selectedId={openId}
+        onSelect={onOpen}
         empty={null}
         scrollRef={scrollRef}
       />
@@ -46,11 +53,7 @@ const COLUMNS: Column<ApiKey>[] = [
     id: 'name',
     header: 'Name',
     width: '1.2fr',
-    cell: (key) => (
-      <span className="font-medium" title={key.name}>
-        {key.name}
-      </span>
-    ),
+    cell: (key) => <KeyLink apiKey={key} />,
   },
   {
     id: 'prefix',
@@ -62,10 +65,17 @@ const COLUMNS: Column<ApiKey>[] = [
   { id: 'pool', header: 'Pool', width: '1fr', from: 640, cell: (key) => key.pool.name },
   { id: 'status', header: 'Status', width: 104, cell: (key) => <Status apiKey={key} /> },
   {
+    id: 'limit',
+    header: 'Nearest limit',
+    width: 132,
+    from: 900,
+    cell: (key) => <LimitUse apiKey={key} />,
+  },
+  {
     id: 'models',
     header: 'Models',
     width: '1fr',
-    from: 1080,
+    from: 1160,
     cell: (key) => (
       <span className="text-ink-2" title={modelsText(key)}>
         {modelsText(key)}
@@ -118,7 +128,7 @@ const NARROW_COLUMNS: Column<ApiKey>[] = [
     cell: (key) => (
       <>
         <p className="truncate">
-          <span className="font-medium">{key.name}</span> <span className="text-ink-3">{key.pool.name}</span>
+          <KeyLink apiKey={key} /> <span className="text-ink-3">{key.pool.name}</span>
         </p>
         <p className="truncate text-xs">
           <Status apiKey={key} />
@@ -141,6 +151,36 @@ const NARROW_COLUMNS: Column<ApiKey>[] = [
     ),
   },
 ];
+
+function KeyLink({ apiKey }: { apiKey: ApiKey }) {
+  return (
+    <Link
+      from="/api-keys"
+      search={(search) => ({ ...search, id: apiKey.id })}
+      className="font-medium"
+      title={apiKey.name}
+    >
+      {apiKey.name}
+    </Link>
+  );
+}
+
+/** How far the limit is used that will be reached first. */
+function LimitUse({ apiKey }: { apiKey: ApiKey }) {
+  const limit = nearestLimit(apiKey);
+  if (!limit) return <span className="text-ink-3">no limit</span>;
+  return (
+    <span
+      className="flex items-center gap-2"
+      title={[limitLabel(limit.limit), limit.model].filter(Boolean).join(', ')}
+    >
+      <span className="flex-1">
+        <UsageBar label={`${limitLabel(limit.limit)} of ${apiKey.name}`} percent={limit.percent} />
+      </span>
+      <span className="w-9 text-right">{formatPercent(limit.percent)}</span>
+    </span>
+  );
+}
 
 function Status({ apiKey }: { apiKey: ApiKey }) {
   const { tone, label } = KEY_STATUS[apiKey.status];

@@ -56,11 +56,35 @@ export function useRotateApiKey() {
 export function useUpdateApiKey() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, patch }: { id: string; patch: ApiKeyPatch }) =>
-      unwrap(api.PATCH('/api-keys/{api_key_id}', { params: { path: { api_key_id: id } }, body: patch })),
+    mutationFn: ({ key, patch }: { key: ApiKey; patch: ApiKeyPatch }) =>
+      unwrap(
+        api.PATCH('/api-keys/{api_key_id}', {
+          params: { path: { api_key_id: key.id }, header: { 'If-Match': `"${key.version}"` } },
+          body: patch,
+        }),
+      ),
     onSuccess: (key) => {
       settle(client, key);
       toast.done(`${key.name} saved`);
+    },
+    onError: () => refresh(client),
+    meta: { handlesErrors: true },
+  });
+}
+
+export function useMoveApiKey() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ key, poolId }: { key: ApiKey; poolId: string }) =>
+      unwrap(
+        api.POST('/api-keys/{api_key_id}/move', {
+          params: { path: { api_key_id: key.id } },
+          body: { pool_id: poolId },
+        }),
+      ),
+    onSuccess: (key) => {
+      settle(client, key);
+      toast.done(`${key.name} moved to ${key.pool.name}`);
     },
     meta: { handlesErrors: true },
   });

@@ -7,6 +7,8 @@ export const apiKeysSearch = v.object({
   q: v.optional(v.fallback(v.optional(v.string()), undefined)),
   pool: list,
   status: list,
+  /** The key whose detail is open. */
+  id: v.optional(v.fallback(v.optional(v.string()), undefined)),
   dialog: v.optional(v.fallback(v.optional(v.picklist(['new', 'connect'])), undefined)),
 });
 

@@ -1,4 +1,4 @@
-import type { ApiKey } from '@/api';
+import type { ApiKey, LimitConsumption } from '@/api';
 import type { Tone } from '@/ui/status';
 
 export const KEY_STATUS: Record<ApiKey['status'], { tone: Tone; label: string }> = {
@@ -21,6 +21,15 @@ export function actionOf(
   action: string,
 ): { enabled: boolean; reason: string | null } {
   return allowed_actions.find((entry) => entry.action === action) ?? { enabled: false, reason: null };
+}
+
+/** The limit that is used up furthest, if there is one. */
+export function nearestLimit({ consumption }: Pick<ApiKey, 'consumption'>): LimitConsumption | undefined {
+  return byUse(consumption)[0];
+}
+
+export function byUse(consumption: readonly LimitConsumption[]): LimitConsumption[] {
+  return consumption.toSorted((a, b) => b.percent - a.percent);
 }
 
 /** 'All models', or their names. */

@@ -19,7 +19,7 @@ it('shows what was asked for and leads to why it failed', async () => {
 });
 
 it('tells what a request cost', async () => {
-  const { user } = await renderApp('/requests?status=%5B%22succeeded%22%5D');
+  const { user } = await renderApp('/requests?status=%5B%22succeeded%22%5D&model=%5B%22gpt-5.5%22%5D');
   const table = within(await screen.findByRole('table', { name: 'Requests' }));
   const [first] = await table.findAllByRole('link');
   if (!first) throw new Error('no request in the mock world');
@@ -27,6 +27,17 @@ it('tells what a request cost', async () => {
   const drawer = within(await screen.findByRole('dialog'));
   const cost = (await drawer.findByText('Cost')).nextElementSibling;
   expect(cost?.textContent).toMatch(/^(<\$0\.01|\$\d+\.\d\d)$/);
+});
+
+it('tells why a cost is not known', async () => {
+  const { user } = await renderApp(
+    '/requests?model=%5B%22gpt-5.3-codex-spark%22%5D&status=%5B%22succeeded%22%5D',
+  );
+  const table = within(await screen.findByRole('table', { name: 'Requests' }));
+  await user.click((await table.findAllByRole('link'))[0] as HTMLElement);
+  const drawer = within(await screen.findByRole('dialog'));
+  expect(await drawer.findByText('No price')).toBeVisible();
+  expect(drawer.getByText('the price list lacks this model')).toBeVisible();
 });
 
 it.each([
