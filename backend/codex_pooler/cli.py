@@ -117,7 +117,8 @@ def serve(options: argparse.Namespace, config: Config) -> int:
 
 async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, worker: int | None) -> int:
     """``worker``: which of several processes on the same port this is; None when it is the only one."""
-    from codex_pooler.app import listening, process, settle_memory, until_signal, web_app
+    from codex_pooler.app import listening, settle_memory, until_signal, web_app
+    from codex_pooler.process import process
 
     shared = worker is not None
     async with process(config, dsn) as running, _supervised(server):
@@ -239,7 +240,7 @@ def create_token(options: argparse.Namespace, config: Config) -> int:
 
 def _with_database(config: Config, work: Callable[[Any, Any], Coroutine[Any, Any, int]]) -> int:
     """Run against the database, which is started, or attached to, and migrated first."""
-    from codex_pooler.app import keyring_of
+    from codex_pooler.process import keyring_of
     from codex_pooler.storage import migrate
     from codex_pooler.storage.database import Database
 

@@ -19,10 +19,11 @@ import aiohttp
 import msgspec
 
 from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
-from codex_pooler.app import Process, listening, process, until_signal, web_app
+from codex_pooler.app import listening, until_signal, web_app
 from codex_pooler.config import Config
 from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.operators.commands import create_first_owner, create_token
+from codex_pooler.process import Process, process
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.simulator.app import running as simulator_running
 from codex_pooler.simulator.world import World, new_world

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.renewal import renewed
-from codex_pooler.app import process
 from codex_pooler.jobs.token_refresh import renew_what_is_due
+from codex_pooler.process import process
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.upstream.oauth import Grant
 from tests.integration.whole import Gateway

@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from codex_pooler.app import Process, listening, process, web_app
+from codex_pooler.app import listening, web_app
 from codex_pooler.config import Config
 from codex_pooler.operators.commands import create_first_owner, create_token
+from codex_pooler.process import Process, process
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.world import World, new_world
 

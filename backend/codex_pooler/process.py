@@ -1,0 +1,301 @@
+"""Puts the rooms together into one running process, and takes it down again in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from codex_pooler import __version__
+from codex_pooler.accounting.journal import Journal
+from codex_pooler.accounting.writer import LogWriter
+from codex_pooler.accounts.logins import Logins
+from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.accounts.renewal import Renewed
+from codex_pooler.background import Loops, background
+from codex_pooler.config import Config
+from codex_pooler.gateway.house import House, moment
+from codex_pooler.jobs.bindings import BindingKeeper
+from codex_pooler.jobs.catalog_sync import CatalogSync
+from codex_pooler.jobs.doubted_logins import DoubtedLogins
+from codex_pooler.jobs.file_records import FileKeeper
+from codex_pooler.jobs.partitions import keep_partitions
+from codex_pooler.jobs.prices import PriceUpdates
+from codex_pooler.jobs.retention import keep_retention
+from codex_pooler.jobs.token_refresh import keep_logins_fresh
+from codex_pooler.jobs.usage_polling import UsagePolling
+from codex_pooler.keys.loading import keep_loaded
+from codex_pooler.operators.bootstrap import is_pending
+from codex_pooler.protocol.destinations import is_loopback
+from codex_pooler.quota.keeper import QuotaKeeper
+from codex_pooler.quota.quotas import Quotas
+from codex_pooler.quota.standing import BLOCKED
+from codex_pooler.routing.bindings import Bindings
+from codex_pooler.routing.candidates import Known, RouteRequest
+from codex_pooler.routing.explain import Explanation, explain
+from codex_pooler.routing.health import Health, Rules, Trouble
+from codex_pooler.routing.leases import Leases
+from codex_pooler.snapshot.loader import SnapshotHolder
+from codex_pooler.snapshot.settings import Settings
+from codex_pooler.snapshot.successor import with_access_token
+from codex_pooler.storage.database import Database, silence_query_cancellations
+from codex_pooler.storage.keyring import Keyring, load_keyring
+from codex_pooler.storage.listen import listen
+from codex_pooler.storage.queries_files import CHANGED as FILES_CHANGED
+from codex_pooler.storage.queries_snapshot import CHANGED
+from codex_pooler.storage.secret_spool import SecretSpool
+from codex_pooler.storage.spool import Spool
+from codex_pooler.telemetry.metrics import ROWS, Gauges, Metrics
+from codex_pooler.upstream.oauth import SignIn
+from codex_pooler.upstream.pool import ConnectionPool
+from codex_pooler.upstream.usage import UsageClient
+from codex_pooler.web.admin.live import Broadcaster, Change
+from codex_pooler.web.context import WebContext
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProcessView:
+    """What the console may ask of the running process (web.context.LiveView)."""
+
+    known: Known
+    snapshot: SnapshotHolder
+
+    def in_flight(self, account_id: UUID) -> int:
+        return self.known.leases.held(account_id)
+
+    def total_in_flight(self) -> int:
+        return self.known.leases.total()
+
+    def cooling_until(self, account_id: UUID) -> datetime | None:
+        until = self.known.health.open_until(account_id)
+        wait = until - moment().monotonic if until is not None else 0.0
+        return datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None
+
+    def blocked_until(self, account_id: UUID) -> datetime | None:
+        standing = self.known.quotas.standing(account_id, "", moment().wall)
+        if standing.grade != BLOCKED:
+            return None
+        return datetime.fromtimestamp(standing.until or standing.valid_until, UTC)
+
+    def troubles(self, account_id: UUID) -> list[Trouble]:
+        return self.known.health.troubles(account_id, moment())
+
+    def explain(
+        self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None
+    ) -> Explanation | None:
+        pool, now = self.snapshot.current.pools.get(pool_id), moment()
+        if pool is None:
+            return None
+        owner = self.known.bindings.account_of(binding, now.wall) if binding else None
+        return explain(RouteRequest(pool, model, route_class, seed, owner), self.known, now)
+
+
+@dataclass(frozen=True)
+class Process:
+    """Everything that lives as long as the process."""
+
+    context: WebContext
+    house: House
+    spool: Spool
+    writer: LogWriter
+    broadcaster: Broadcaster
+
+    def gauges(self) -> Gauges:
+        accounts = {m.account.id for pool in self.house.snapshot.current.pools.values() for m in pool.members}
+        return {
+            "codex_pooler_turns_in_flight": self.house.known.leases.total(),
+            "codex_pooler_spool_backlog_bytes": self.spool.backlog,
+            "codex_pooler_spool_failures": self.spool.failures,
+            "codex_pooler_accounts_known": len(accounts),
+            **self.house.admission.gauges(),
+        }
+
+
+@asynccontextmanager
+async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
+    """Open everything, keep the background work running, and close in the reverse order."""
+    asyncio.get_running_loop().set_exception_handler(silence_query_cancellations)
+    async with AsyncExitStack() as stack:
+        database = await Database.open(dsn)
+        stack.push_async_callback(database.close)
+        keyring, broadcaster = keyring_of(config), Broadcaster()
+        snapshot = SnapshotHolder(database, keyring.upstream)
+        await snapshot.refresh()
+        spool = Spool(config.state_dir / "spool")
+        stack.callback(spool.close)
+        house = _house(config, snapshot, spool, stack)
+        refresher = house.refresher = await _refresher(config, database, keyring, house, broadcaster, stack)
+        writer = await _log_writer(database, spool, house, broadcaster, stack)
+        files = FileKeeper(database, house.files)
+        loops = {
+            "pulse": house.pulse(),
+            "snapshot": snapshot.keep_fresh(),
+            "snapshot-listener": _listener(dsn, snapshot, files),
+            **await _memory(database, house, files, stack),
+            **_watching(config, database, house, refresher, stack),
+            **_bookkeeping(database, house, writer),
+        }
+        await stack.enter_async_context(background(loops))
+        async with database.session() as session:
+            token = bootstrap_token(config) if await is_pending(session) else None
+        context = WebContext(
+            config=config,
+            database=database,
+            keyring=keyring,
+            live=ProcessView(house.known, snapshot),
+            refresher=refresher,
+            refresh_snapshot=snapshot.refresh,
+            bootstrap_token=token,
+            version=__version__,
+            started_at=datetime.now(UTC),
+        )
+        yield Process(context, house, spool, writer, broadcaster)
+
+
+def _house(config: Config, snapshot: SnapshotHolder, spool: Spool, stack: AsyncExitStack) -> House:
+    """What turns need, with nothing known about accounts yet."""
+
+    def circuit_rules() -> Rules:
+        settings = snapshot.current.settings.gateway
+        return Rules(settings.circuit_failure_threshold, settings.circuit_open_seconds)
+
+    known = Known(Health(circuit_rules), Quotas(), Leases(), Bindings())
+    backend = ConnectionPool(config.chatgpt_url)
+    stack.callback(backend.close)
+    snapshot.on_new_login = known.quotas.relogin
+    return House(snapshot, known, Journal(spool), backend, Metrics())
+
+
+async def _refresher(
+    config: Config,
+    database: Database,
+    keyring: Keyring,
+    house: House,
+    broadcaster: Broadcaster,
+    stack: AsyncExitStack,
+) -> Refresher:
+    """Whoever renews a login tells this process's turns and consoles; the other processes hear of it by NOTIFY."""
+    snapshot = house.snapshot
+
+    async def changed(account_id: UUID) -> None:
+        await snapshot.refresh_quietly()
+        pools = snapshot.current.pools.values()
+        serving = tuple(pool.id for pool in pools if any(m.account.id == account_id for m in pool.members))
+        broadcaster.publish(Change("upstreams", "updated", (account_id,), serving))
+
+    def serve(new: Renewed) -> None:
+        expires_at = new.access_expires_at.timestamp() if new.access_expires_at else None
+        snapshot.current = with_access_token(snapshot.current, new.account_id, new.access_token, expires_at)
+
+    logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
+    refresher = Refresher(logins, SignIn(config.auth_url), changed=changed, serve=serve)
+    await refresher.store_kept()
+    stack.push_async_callback(refresher.close)
+    return refresher
+
+
+async def _log_writer(
+    database: Database, spool: Spool, house: House, broadcaster: Broadcaster, stack: AsyncExitStack
+) -> LogWriter:
+    """With what an earlier process left behind already stored."""
+
+    def rows_stored(count: int) -> None:
+        house.metrics.count(ROWS, "turn", count)
+        broadcaster.count_finished(house.finished.elements())
+        broadcaster.publish(Change("requests", "created", pool_ids=tuple(house.finished)))
+        house.finished.clear()
+
+    writer = LogWriter(database, spool, house.journal, rows_stored)
+    await writer.make_partitions()
+    await writer.replay_orphans()
+    stack.push_async_callback(_store_the_rest, writer)
+    stack.push_async_callback(house.settle_down)
+    return writer
+
+
+async def _memory(database: Database, house: House, files: FileKeeper, stack: AsyncExitStack) -> Loops:
+    """What the process knows by heart, as an earlier one wrote it down, and what goes on writing it down."""
+    quotas, bindings = QuotaKeeper(database, house.known.quotas), BindingKeeper(database, house.known.bindings)
+    await quotas.load()
+    await bindings.load()
+    await files.load()
+    stack.push_async_callback(bindings.store_the_rest)
+    stack.push_async_callback(files.store_the_rest)
+    return {"quota-keeper": quotas.run(), "session-bindings": bindings.run(), "files": files.run()}
+
+
+def _watching(config: Config, database: Database, house: House, refresher: Refresher, stack: AsyncExitStack) -> Loops:
+    """What looks after the accounts: their quota, their models, their logins."""
+    usage, doubts = UsageClient(config.chatgpt_url), DoubtedLogins(refresher)
+    stack.push_async_callback(usage.close)
+    snapshot = house.snapshot
+    polling = UsagePolling(database, usage, house.known.quotas, lambda: snapshot.current, doubts.look_into)
+    return {
+        "usage-polling": polling.run(),
+        "model-catalogues": CatalogSync(database, snapshot, config.chatgpt_url).run(),
+        "token-refresh": keep_logins_fresh(refresher),
+    }
+
+
+def _bookkeeping(database: Database, house: House, writer: LogWriter) -> Loops:
+    """What keeps the log and the budgets, current prices, and no older history than wanted."""
+
+    def settings() -> Settings:
+        return house.snapshot.current.settings
+
+    lab = is_loopback(house.backend.host)
+    prices = PriceUpdates(database, house.prices, lambda: settings().catalog.openai_pricing_url, loopback_allowed=lab)
+    return {
+        "log-writer": writer.run(),
+        "partitions": keep_partitions(writer),
+        "retention": keep_retention(database, lambda: settings().retention),
+        "prices": prices.run(),
+        "key-limits": keep_loaded(house.limits, database, house.snapshot, writer.at_rest),
+    }
+
+
+async def _listener(dsn: str, snapshot: SnapshotHolder, files: FileKeeper) -> None:
+    async def changed(payload: str) -> None:
+        await snapshot.refresh_quietly()
+
+    await listen(dsn, {CHANGED: changed, FILES_CHANGED: files.changed}, snapshot.refresh_quietly)
+
+
+async def _store_the_rest(writer: LogWriter) -> None:
+    """At shutdown; what does not reach the database stays in the spool for the next start."""
+    try:
+        async with asyncio.timeout(10):
+            await writer.drain()
+    except Exception as exc:
+        log.warning("some log rows wait in the spool for the next start (%s)", type(exc).__name__)
+
+
+def keyring_of(config: Config) -> Keyring:
+    """The installation's keys.  Raises SecretError."""
+    return load_keyring(
+        config.state_dir,
+        secret_key=config.secret_key,
+        upstream_key=config.upstream_secret_key,
+        upstream_version=config.upstream_secret_key_version,
+        totp_key=config.totp_encryption_key,
+        totp_version=config.totp_key_version,
+    )
+
+
+def bootstrap_token(config: Config) -> str:
+    """The word that lets the first visitor become owner; made once when the environment gives none."""
+    if config.bootstrap_token:
+        return config.bootstrap_token
+    path = config.state_dir / "keys" / "bootstrap-token"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(24))
+    return path.read_text().strip()
