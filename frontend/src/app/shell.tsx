@@ -30,7 +30,7 @@ import { StatusDot } from '@/ui/status';
 import { Tooltip } from '@/ui/tooltip';
 import { Wordmark } from '@/ui/wordmark';
 import { AccountButton } from './account-button';
-import { NAVIGATION } from './navigation';
+import { useNavigation } from './navigation';
 import { ReachBanner } from './reach-banner';
 import { useLeave } from './use-leave';
 
@@ -50,6 +50,7 @@ export function Shell() {
   const [shortcutsOpen, setShortcutsOpen] = useState(false);
   const { privacy } = usePreferences();
   const navigate = useNavigate();
+  const navigation = useNavigation();
 
   function openPalette() {
     setPaletteUsed(true);
@@ -66,7 +67,7 @@ export function Shell() {
     'mod+k': openPalette,
     'mod+.': () => setPreference('privacy', !privacy),
     ...Object.fromEntries(
-      NAVIGATION.flatMap((group) => group.items).map((item) => [item.shortcut, () => navigate(item.link)]),
+      navigation.flatMap((group) => group.items).map((item) => [item.shortcut, () => navigate(item.link)]),
     ),
   });
 
@@ -134,6 +135,7 @@ interface SidebarProps {
 
 function Sidebar({ onSearch, onShortcuts, onNavigate, bare = false }: SidebarProps) {
   const [menuWanted, setMenuWanted] = useState(false);
+  const navigation = useNavigation();
   return (
     <div className="flex h-full flex-col">
       {bare ? null : (
@@ -153,7 +155,7 @@ function Sidebar({ onSearch, onShortcuts, onNavigate, bare = false }: SidebarPro
         </button>
       </div>
       <nav aria-label="Main" className="min-h-0 flex-1 overflow-y-auto px-3 pb-3">
-        {NAVIGATION.map((group) => (
+        {navigation.map((group) => (
           <div key={group.label} role="group" aria-label={group.label} className="mt-3">
             <p aria-hidden className="px-2 pb-1 text-2xs font-medium text-ink-3">
               {group.label}
@@ -247,6 +249,7 @@ function PaletteWithCommands({ open, onClose, onShortcuts }: PaletteProps) {
   const router = useRouter();
   const { data: session } = useSuspenseQuery(sessionQuery);
   const writes = new Set(session.capabilities);
+  const navigation = useNavigation();
   const { privacy } = usePreferences();
   return (
     <CommandPalette
@@ -256,13 +259,15 @@ function PaletteWithCommands({ open, onClose, onShortcuts }: PaletteProps) {
         [
           {
             value: 'Go to',
-            items: NAVIGATION.flatMap((group) => group.items).map((item) => ({
-              id: item.label,
-              label: item.label,
-              icon: item.icon,
-              run: () => navigate(item.link),
-              shortcut: item.shortcut,
-            })),
+            items: navigation
+              .flatMap((group) => group.items)
+              .map((item) => ({
+                id: item.label,
+                label: item.label,
+                icon: item.icon,
+                run: () => navigate(item.link),
+                shortcut: item.shortcut,
+              })),
           },
           {
             value: 'Accounts',

@@ -2,9 +2,14 @@ import { setPreference, usePreferences } from '@/lib/preferences';
 import { Dialog, DialogBody } from '@/ui/dialog';
 import { Kbd } from '@/ui/kbd';
 import { Switch } from '@/ui/switch';
-import { NAVIGATION } from './navigation';
+import { useNavigation } from './navigation';
 
-const GROUPS: { label: string; keys: [keys: string, does: string][] }[] = [
+interface ShortcutGroup {
+  label: string;
+  keys: [keys: string, does: string][];
+}
+
+const groupsFor = (destinations: ShortcutGroup['keys']): ShortcutGroup[] => [
   {
     label: 'Everywhere',
     keys: [
@@ -16,7 +21,7 @@ const GROUPS: { label: string; keys: [keys: string, does: string][] }[] = [
   },
   {
     label: 'Go to',
-    keys: NAVIGATION.flatMap((group) => group.items).map((item) => [item.shortcut, item.label]),
+    keys: destinations,
   },
   {
     label: 'Request logs',
@@ -31,11 +36,12 @@ const GROUPS: { label: string; keys: [keys: string, does: string][] }[] = [
 
 export function ShortcutsDialog({ onClose }: { onClose: () => void }) {
   const { singleKeyShortcuts } = usePreferences();
+  const items = useNavigation().flatMap((group) => group.items);
   return (
     <Dialog open onClose={onClose} title="Keyboard shortcuts">
       <DialogBody>
         <div className="grid gap-x-8 gap-y-5 sm:grid-cols-2">
-          {GROUPS.map((group) => (
+          {groupsFor(items.map((item) => [item.shortcut, item.label])).map((group) => (
             <section key={group.label}>
               <h3 className="mb-1.5 text-xs font-medium text-ink-3">{group.label}</h3>
               <dl className="space-y-1.5">

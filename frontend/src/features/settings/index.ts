@@ -1,0 +1,2 @@
+export { settingsQuery, settingsSchemaQuery } from './queries';
+export { SettingsPage } from './settings-page';
