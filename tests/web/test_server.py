@@ -114,5 +114,5 @@ async def test_a_hidden_slash_is_told_in_fixed_words() -> None:
     async with served(Door(lambda: DEFAULTS.ingress, Metrics())) as origin:
         reply = await exchange(origin, b"GET /v1/canary%2Fx HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert reply.statuses == [400]
-        assert reply.json["error"]["message"] == "request path is invalid"
+        assert reply.json["error"]["message"] == "request path is invalid; leave out encoded slashes"
         assert b"canary" not in reply.raw

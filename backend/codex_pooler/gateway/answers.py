@@ -11,6 +11,7 @@ from typing import Any
 from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.turn import Ending, Failure
 from codex_pooler.keys.limits import KeyLimitReached
+from codex_pooler.keys.wording import duration
 from codex_pooler.quota.refusals import RATE_LIMITED
 from codex_pooler.routing.candidates import NoCandidate
 
@@ -90,7 +91,8 @@ def usage_limit(resets_at: float | None, excluded: Mapping[str, int], plan_type:
         extra |= {"resets_at": round(resets_at), "resets_in_seconds": seconds}
     if plan_type:
         extra["plan_type"] = plan_type
-    message = f"The usage limit of this pool has been reached ({describe(excluded)})."
+    when = f"try again in {duration(seconds)}, or " if seconds else ""
+    message = f"The usage limit of this pool has been reached ({describe(excluded)}); {when}ask an operator for more."
     wait = min(seconds, LONGEST_RETRY) if seconds else None  # resets can come early
     return Failure(429, "usage_limit_reached", message, "usage_limit_reached", wait, extra)
 
@@ -140,9 +142,10 @@ def last_of(ending: Ending, verdict: Verdict, tried: int) -> Failure:
         message = f"the backend limits requests ({told}); try again in {wait} seconds"
         return Failure(429, "rate_limit_exceeded", message, "rate_limit_error", wait)
     if verdict.code == "upstream_model_unavailable" or verdict.code.startswith("model_not"):
-        message = f"no account of this pool can use this model ({told})"
+        message = f"no account of this pool can use this model ({told}); choose another, or ask an operator"
         return Failure(400, "model_not_available", message, "invalid_request_error")
-    return Failure(502, "upstream_request_failed", f"the backend did not answer the turn: {verdict.code} ({told})")
+    message = f"the backend did not answer the turn: {verdict.code} ({told}); try again"
+    return Failure(502, "upstream_request_failed", message)
 
 
 def lost_anchor(client: Mapping[str, str]) -> Failure:

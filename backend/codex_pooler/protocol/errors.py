@@ -88,10 +88,11 @@ def error_frame(status: int, body: bytes, headers: Mapping[str, str] | None = No
         members = {}
     error: Any = members.get("error")
     if error is None or bytes(error)[:1] != b"{":
+        said = read_error(body)
         error = {
-            "message": "the backend refused the request",
+            "message": said.message or "the backend refused the request",
             "type": "invalid_request_error",
-            "code": "upstream_error",
+            "code": said.code or "upstream_error",
         }
     frame = {"type": "error", "status": status, "error": error}
     return msgspec.json.encode(frame | {"headers": headers} if headers else frame)

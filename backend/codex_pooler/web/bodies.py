@@ -56,9 +56,9 @@ async def _received(request: web.Request, most: int, code: str) -> bytes:
     try:
         body = request.content.read_nowait(-1) if request.content.is_eof() else await _arriving(request, most, code)
     except TimeoutError:
-        raise BodyRefused(408, "request_timeout", "the body took too long to arrive") from None
+        raise BodyRefused(408, "request_timeout", "the body took too long to arrive; send it again") from None
     except (RequestPayloadError, web.HTTPBadRequest):
-        raise BodyRefused(400, "invalid_request", "the body is not framed as its headers say") from None
+        raise BodyRefused(400, "invalid_request", "the body is not framed as its headers say; send it again") from None
     if len(body) > most:
         raise _too_large(code, most)
     return body
@@ -96,7 +96,7 @@ async def _decoded(encoding: str, raw: bytes, limits: Ingress) -> bytes:
     try:
         return await _unpack(encoding, raw, limits)
     except Undecodable:
-        raise BodyRefused(400, "invalid_request", "the compressed request body is invalid") from None
+        raise BodyRefused(400, "invalid_request", "the compressed request body is invalid; send it plain") from None
     except Inflated as exc:
         if exc.reason == "size":
             raise _too_large("decompressed_request_too_large", limits.max_decompressed_body_bytes) from None
@@ -127,7 +127,7 @@ def _unpacked(pieces: list[bytes], unpacking: Iterator[bytes], seconds: float) -
     for piece in unpacking:
         pieces.append(piece)
         if time.monotonic() > latest:
-            raise BodyRefused(408, "request_decompression_timeout", "the body took too long to decompress")
+            raise BodyRefused(408, "request_decompression_timeout", "decompressing took too long; send the body plain")
     return b"".join(pieces)
 
 

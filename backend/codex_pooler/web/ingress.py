@@ -168,7 +168,7 @@ class Door:
             if not (odd or ingress.has_firewall) or not _is_guarded(path):
                 return handler(request)
             if odd:
-                return _answer(refusal(400, "invalid_request", "request path is invalid"))
+                return _answer(refusal(400, "invalid_request", "request path is invalid; leave out encoded slashes"))
             return self._checked(request, ingress, handler)
 
         return handle

@@ -74,10 +74,12 @@ def _of_account(request: web.Request, chatgpt_account_id: str) -> web.Response:
     members = [member for pool in house.snapshot.current.pools.values() for member in pool.members]
     named = [m.account for m in members if m.account.chatgpt_account_id == chatgpt_account_id]
     if not named:
-        return refusal(404, "invalid_chatgpt_account", "no account of this gateway has that ChatGPT account id")
+        message = "no account of this gateway has that ChatGPT account id; ask an operator to add it"
+        return refusal(404, "invalid_chatgpt_account", message)
     account = _whose(_bearer(request), named)
     if account is None:
-        raise KeyRefused("invalid_authorization", "this is not the current access token of that ChatGPT account")
+        message = "this is not the current access token of that ChatGPT account; sign in again"
+        raise KeyRefused("invalid_authorization", message)
     return _json(usage_document(house.known.quotas.pool_view([account], None, now), now))
 
 
