@@ -10,6 +10,7 @@ MAX_HEAD_BYTES = 128 * 1024
 FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|\Z))*\Z")
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\Z")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[\t ]*(?:;[^\r\n]*)?\Z")
+HEX_DIGITS = b"0123456789abcdefABCDEF"
 NOTHING: tuple[bytes, ...] = ()
 
 
@@ -112,7 +113,12 @@ class ChunkedBody:
             if end < 0 or self._trailers:
                 position = self._take_line(data, position, end)
                 continue
-            size = _chunk_size(data[position:end])
+            line = data[position:end]
+            size = (
+                int(line, 16)
+                if len(line) < 8 and line.translate(None, HEX_DIGITS) == b"" != line
+                else _chunk_size(line)
+            )
             position = end + 2
             after = position + size
             if size and data[after : after + 2] == b"\r\n":  # the whole chunk is here

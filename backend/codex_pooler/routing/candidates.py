@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import UUID
@@ -104,7 +104,7 @@ def survey(request: RouteRequest, known: Known, moment: Moment) -> Field:
     if cells:
         tiers = _without_failing(tiers, cells, moment, left_out)
     if listed.capped or leases.slowed:
-        tiers = _without_busy(tiers, leases, request, moment, left_out)
+        tiers = _without_busy(tiers, leases, listed, moment, left_out)
     return Field(listed, tiers, left_out)
 
 
@@ -203,24 +203,40 @@ def failing_until(cell: Cell, moment: Moment) -> Obstacle:
 
 
 def _without_busy(
-    tiers: Sequence[Tier], leases: Leases, request: RouteRequest, moment: Moment, left_out: list[LeftOut]
+    tiers: Sequence[Tier], leases: Leases, listed: Shortlist, moment: Moment, left_out: list[LeftOut]
 ) -> Sequence[Tier]:
     """Full accounts are left out.  One that nothing is known about yet takes two turns and then goes after all
-    others: with many turns at once it would be found out about many times over."""
-    kept: list[Tier] = []
-    crowded: list[Tier] = []
-    for tier in tiers:
-        free, later = [], []
-        for entry in tier.entries:
-            if leases.full(entry.member, request.pool.id, moment.monotonic):
-                left_out.append(LeftOut(entry.member, BUSY))
-            elif entry.standing.never_observed and leases.held(entry.member.account.id) >= UNPROVEN_TURNS:
-                later.append(entry)
-            else:
-                free.append(entry)
-        kept += [tier_of(free)] if free else []
-        crowded += [tier_of(later)] if later else []
-    return kept + crowded
+    others: with many turns at once it would be found out about many times over.
+
+    Only accounts that are serving can be either, and those are few.
+    """
+    full: set[int] = set()
+    crowded: set[int] = set()
+    for key, held in leases.running.items():
+        place = listed.by_key.get(key)
+        if not isinstance(place, Entry):
+            continue
+        if leases.full(place.member, listed.pool.id, moment.monotonic):
+            full.add(key)
+        elif held >= UNPROVEN_TURNS and place.standing.never_observed:
+            crowded.add(key)
+    if not full and not crowded:
+        return tiers
+    left_out += [LeftOut(entry.member, BUSY) for tier in tiers for entry in _chosen(tier, full)]
+    return [
+        *_tiers_of(tiers, lambda key: key not in full and key not in crowded),
+        *_tiers_of(tiers, crowded.__contains__),
+    ]
+
+
+def _chosen(tier: Tier, keys: Container[int]) -> list[Entry]:
+    return [entry for entry, key in zip(tier.entries, tier.keys, strict=True) if key in keys]
+
+
+def _tiers_of(tiers: Sequence[Tier], belongs: Callable[[int], bool]) -> list[Tier]:
+    """The same tiers with those accounts alone; none that would be empty."""
+    kept = ([e for e, key in zip(tier.entries, tier.keys, strict=True) if belongs(key)] for tier in tiers)
+    return [tier_of(entries) for entries in kept if entries]
 
 
 def _nobody(found: Field, request: RouteRequest, known: Known) -> NoCandidate:
