@@ -60,7 +60,7 @@ async def _respond_over_websocket(request: web.Request) -> web.StreamResponse:
     if not is_upgrade(request):
         return refusal(400, "websocket_upgrade_required", "this route takes POST, or GET with a websocket upgrade")
     if not _same_origin(request):
-        return refusal(403, "origin_not_allowed", "pages of other sites may not open sockets here; use one of this gateway")
+        return refusal(403, "origin_not_allowed", "pages of other sites may not open sockets here; use our own")
     begin_session(caller, request)
     return Written(keep_alive=False)
 
