@@ -17,8 +17,17 @@ SIGN_IN_NOTE = (
     "The interactive Codex asks for a sign-in when it has none of its own; "
     "set requires_openai_auth = false to do without."
 )
+HTTP_NOTE = "Where a proxy in between does not pass websockets on, set model_provider to codex-pooler-http."
 CODEX = """model = "{model}"
-model_provider = "codex-pooler-http"
+model_provider = "codex-pooler-ws"
+
+[model_providers.codex-pooler-ws]
+name = "OpenAI"
+base_url = "{origin}/backend-api/codex"
+env_key = "CODEX_POOLER_API_KEY"
+wire_api = "responses"
+supports_websockets = true
+requires_openai_auth = true
 
 [model_providers.codex-pooler-http]
 name = "OpenAI"
@@ -43,7 +52,7 @@ TOOLS: tuple[dict[str, Any], ...] = (
         "language": "toml",
         "file": "~/.codex/config.toml",
         "body": CODEX,
-        "notes": [KEY_NOTE, SIGN_IN_NOTE],
+        "notes": [KEY_NOTE, SIGN_IN_NOTE, HTTP_NOTE],
     },
     {
         "tool": "curl",
