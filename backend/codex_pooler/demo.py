@@ -169,7 +169,7 @@ def greet(origin: str, key: str, backend: str) -> None:
     base = f"{origin}/backend-api/codex"
     provider = (
         f'{{ name = "OpenAI", base_url = "{base}", env_key = "CODEX_POOLER_API_KEY", wire_api = "responses", '
-        "supports_websockets = false, requires_openai_auth = false }"
+        "supports_websockets = true, requires_openai_auth = false }"
     )
     body = json.dumps({"model": "gpt-5.5", "stream": True, "store": False, "input": [EXAMPLE]})
     print(
