@@ -19,7 +19,7 @@ BUSY_SECONDS = 2
 BURST_SECONDS = 5  # to wait for a burst to pass when the backend names no time
 LONGEST_RETRY = 300  # seconds a client is asked to wait for a reset at most
 MODEL_REASONS = frozenset({"model_not_offered", "model_unavailable"})
-EXHAUSTED = frozenset({"usage_limited", "spend_limited", "not_included"})
+EXHAUSTED = frozenset({"usage_limited", "spend_limited", "not_included", "headroom_reserved"})
 RESTART = "restart_with_full_context"
 ANCHOR_HEADERS = (
     "x-codex-previous-response-id",
