@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 
 from codex_pooler.gateway import answers
@@ -236,8 +237,9 @@ class Session:
             route_class="proxy_compact" if is_compaction(body) else "proxy_websocket",
             way=way,
             anchored=anchor.account_id if anchor else None,
-            owner=self._legs.account(),
         )
+        if turn.binding is None:  # a named session may have moved over HTTP, as older versions of Codex compact
+            turn = msgspec.structs.replace(turn, owner=self._legs.account())
         sink = FrameSink(self._socket, frame.stream_id)
         try:
             outcome = await serve(turn, sink, self._house)
