@@ -1,82 +1,91 @@
-"""Compaction as three generations of the Codex CLI ask for it, also when the serving account gives out in between."""
+"""Compaction as three generations of the Codex CLI ask for it, also when the serving account gives out around it."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
+import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from e2e.clients.test_codex_cli import CACHE, CONFIG, Codex, messages
+from e2e.clients.codex import Codex, Run
+from e2e.clients.pool import TROUBLES, TURNS, Pool
 
-from tests.integration.whole import Gateway
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-OLD_ROUTE, ROUTE = "/backend-api/codex/responses/compact", "/backend-api/codex/responses"
-VERSIONS = {"0.98.0": OLD_ROUTE, "0.125.0": OLD_ROUTE, "0.169.0": ROUTE}
-COMPACT_AT_ONCE = ("-c", "model_auto_compact_token_limit=1000")
-
-
-def installed(version: str) -> Path:
-    """The program of that version, in npm's cache folder of this checkout."""
-    cache = CACHE.parent / f"codex-cli-{version}"
-    program = cache / "node_modules" / ".bin" / "codex"
-    if program.exists():
-        return program
-    if not shutil.which("npm"):
-        pytest.skip("SKIPPED: npm is not installed here, so the Codex CLI cannot be")
-    cache.mkdir(parents=True, exist_ok=True)
-    (cache / "package.json").write_text("{}")
-    command = ["npm", "install", "--silent", "--no-fund", "--no-audit", f"@openai/codex@{version}"]
-    try:
-        done = subprocess.run(command, cwd=cache, capture_output=True, text=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip("SKIPPED: npm could not install the Codex CLI within five minutes")
-    if done.returncode or not program.exists():
-        pytest.skip(f"SKIPPED: npm cannot install the Codex CLI here: {done.stderr.strip()[-200:]}")
-    return program
+OLD_ROUTE = f"{TURNS}/compact"
+ROUTES = {"0.98.0": OLD_ROUTE, "0.125.0": OLD_ROUTE, "0.169.0": TURNS}
+EVERYWHERE = [("0.98.0", "http"), *itertools.product(("0.125.0", "0.169.0"), ("http", "websocket"))]
+AT_ONCE = ("-c", "model_auto_compact_token_limit=1000")
 
 
-@pytest.fixture(params=VERSIONS)
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(autouse=True)
+def bodies(pool: Pool) -> Iterator[None]:
+    """Meanwhile the simulated backend remembers what it is sent."""
+    pool.world.settings.keep_bodies = True
+    yield
+    pool.world.settings.keep_bodies = False
 
 
-@pytest.fixture
-def cli(version: str, gateway: Gateway, tmp_path: Path) -> Codex:
-    home, work = tmp_path / "home", tmp_path / "work"
-    (home / ".codex").mkdir(parents=True)
-    work.mkdir()
-    (home / ".codex" / "config.toml").write_text(CONFIG.format(origin=gateway.origin))
-    return Codex(installed(version), home, work, gateway.key)
+def input_types(turn: dict[str, Any]) -> list[str]:
+    return [item["type"] for item in turn["body"]["input"]]
 
 
-async def compactions(gateway: Gateway, version: str) -> list[dict[str, object]]:
-    """The log's rows of compactions, the newest first."""
-    rows = await gateway.log()
-    if VERSIONS[version] == OLD_ROUTE:
-        return [row for row in rows if row["route"] == OLD_ROUTE]
-    sealed = [one.response_id for one in gateway.world.record.arrivals if one.path == ROUTE and one.finished]
-    return rows[1:2] if len(sealed) == len(rows) == 3 else []
+async def compactions(pool: Pool) -> list[Any]:
+    """The turns that folded a conversation, as they came to the backend."""
+    return [turn for turn in await pool.answered() if input_types(turn)[-1:] == ["compaction_trigger"]]
 
 
-async def test_a_long_conversation_is_compacted_and_goes_on(cli: Codex, gateway: Gateway, version: str) -> None:
+async def compacted(cli: Codex, prompt: str) -> Run:
+    """Resume a session that is by now too long for the limit it is given."""
+    return await cli.resume(*AT_ONCE, prompt)
+
+
+async def test_a_long_conversation_is_compacted_and_goes_on(cli: Codex, pool: Pool) -> None:
     await cli.exec("Reply with exactly: first")
-    output = await cli.exec("resume", "--last", *COMPACT_AT_ONCE, "Reply with exactly: second")
-    assert messages(output) == ["second"]
-    assert await compactions(gateway, version)
-    assert {row["status"] for row in await gateway.log()} == {"succeeded"}
-    assert len({row["account"]["id"] for row in await gateway.log()}) == 1
+    run = await compacted(cli, "Reply with exactly: second")
+    assert (run.messages, run.complaints) == (["second"], [])
+    assert (await cli.resume("Reply with exactly: third")).messages == ["third"]
+    (folded,) = await compactions(pool)
+    assert "compaction" in input_types((await pool.answered())[-1])
+    assert {one["account"] for one in await pool.answered()} == {pool.first}
+    rows = await pool.log()
+    assert {row["status"] for row in rows} == {"succeeded"}
+    asked_the_old_way = [row["route"] for row in rows].count(OLD_ROUTE)
+    assert asked_the_old_way == (ROUTES[cli.version] == OLD_ROUTE)
+    assert folded["transport"] == ("websocket" if cli.websockets and not asked_the_old_way else "http")
 
 
-@pytest.mark.parametrize("fault", ["usage_limit_reached", "server_error"])
-async def test_an_account_that_gives_out_at_the_compaction_is_not_noticed(
-    cli: Codex, gateway: Gateway, fault: str
-) -> None:
+@pytest.mark.parametrize(("version", "way"), EVERYWHERE, indirect=True)
+async def test_who_wrote_the_compaction_serves_what_follows(cli: Codex, pool: Pool) -> None:
     await cli.exec("Reply with exactly: first")
-    await gateway.fault("acct-1", fault)
-    output = await cli.exec("resume", "--last", *COMPACT_AT_ONCE, "Reply with exactly: second")
-    assert messages(output) == ["second"]
-    rows = (await gateway.log())[::-1]
-    assert [row["status"] for row in rows] == ["succeeded"] * 3
-    assert [row["account"]["name"] for row in rows] == ["acct-1", "acct-2", "acct-2"]
-    assert [len(row["attempt_log"]) for row in rows][2] == 1, "who wrote the compaction reads it at once"
+    await pool.fault(pool.first, "server_error")
+    run = await compacted(cli, "Reply with exactly: second")
+    assert (run.messages, run.complaints) == (["second"], [])
+    started, folded, following = await pool.answered()
+    if ROUTES[cli.version] == OLD_ROUTE or not cli.websockets:
+        assert (started["account"], folded["account"]) == (pool.first, pool.second)
+    assert following["account"] == folded["account"]
+    newest = (await pool.log())[0]
+    assert [attempt["outcome"] for attempt in newest["attempt_log"]] == ["served"], "it reads its compaction at once"
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_the_account_gives_out_before_the_compaction(cli: Codex, pool: Pool, trouble: str) -> None:
+    await cli.exec("Reply with exactly: first")
+    await pool.trouble(trouble)
+    run = await compacted(cli, "Reply with exactly: second")
+    assert (run.messages, run.complaints) == (["second"], [])
+    (folded,) = await compactions(pool)
+    assert folded["account"] == pool.second
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_the_account_gives_out_after_the_compaction(cli: Codex, pool: Pool, trouble: str) -> None:
+    await cli.exec("Reply with exactly: first")
+    assert (await compacted(cli, "Reply with exactly: second")).messages == ["second"]
+    (folded,) = await compactions(pool)
+    assert folded["account"] == pool.first
+    await pool.trouble(trouble)
+    run = await cli.resume("Reply with exactly: third")
+    assert (run.messages, run.complaints) == (["third"], [])
+    assert (await pool.answered())[-1]["account"] == pool.second
