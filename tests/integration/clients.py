@@ -68,7 +68,9 @@ async def over_http(gateway: Gateway, prompt: str, **more: Any) -> Told:
     try:
         async with gateway.http.post(gateway.origin + RESPONSES, json=body, headers=headers) as answer:
             if answer.status != 200:
-                told.events.append({"type": "error", "status": answer.status, **await answer.json(content_type=None)})
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                refused = {"type": "error", "status": answer.status, "headers": headers}
+                told.events.append(refused | await answer.json(content_type=None))
                 return told
             async for line in answer.content:
                 if line.startswith(b"data: "):
