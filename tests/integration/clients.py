@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,7 @@ class Told:
         return {event["response"]["id"] for event in self.events if event.get("response", {}).get("id")}
 
 
-Client = Callable[..., Awaitable[Told]]
+Client = Callable[..., Coroutine[Any, Any, Told]]
 
 
 def spoken(prompt: str, **more: Any) -> dict[str, Any]:
