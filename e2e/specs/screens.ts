@@ -40,7 +40,26 @@ export const SCREENS: Screen[] = [
   { name: 'pools latency', path: '/pools?measure=latency&range=7d' },
   { name: 'new pool', path: '/pools?dialog=new' },
   { name: 'pool settings', path: '/pools', act: press('Accounts and settings') },
+  {
+    name: 'pool switches',
+    path: '/pools',
+    act: async (page) => {
+      await press('Accounts and settings')(page);
+      await page.getByRole('tab', { name: 'Settings' }).click();
+      await page.getByText('Keep websocket sessions together').scrollIntoViewIfNeeded();
+    },
+  },
+  { name: 'explain routing', path: '/pools', act: explainSession },
+  { name: 'explain an empty pool', path: '/pools', act: choose('Actions for Demo', 'Explain routing') },
   { name: 'api keys', path: '/api-keys' },
+  {
+    name: 'key detail',
+    path: '/api-keys',
+    act: (page) => page.getByRole('link', { name: 'hermes' }).click(),
+  },
+  { name: 'edit key', path: '/api-keys', act: choose('Actions for hermes', 'Edit…') },
+  { name: 'edit key limits', path: '/api-keys', act: refusedLimits },
+  { name: 'move key', path: '/api-keys', act: choose('Actions for hermes', 'Move to another pool…') },
   { name: 'new key', path: '/api-keys?dialog=new' },
   { name: 'key created', path: '/api-keys?dialog=new', act: createKey },
   { name: 'connect a client', path: '/api-keys?dialog=connect' },
@@ -52,10 +71,27 @@ export const SCREENS: Screen[] = [
     act: (page) => page.getByRole('table').getByRole('link').first().click(),
   },
   {
+    name: 'request detail with a model replaced',
+    path: '/api-keys',
+    act: async (page) => {
+      await choose('Actions for ci-nightly', 'Show requests')(page);
+      await page.getByRole('table', { name: 'Requests' }).getByRole('link').first().click();
+      await page.getByText('Asked for').waitFor();
+    },
+  },
+  {
+    name: 'request detail without a price',
+    path: '/requests?status=["succeeded"]&model=["gpt-5.3-codex-spark"]',
+    act: (page) => page.getByRole('table').getByRole('link').first().click(),
+  },
+  {
     name: 'facet',
     path: '/requests',
     act: (page) => page.getByRole('combobox', { name: 'Filter by model' }).click(),
   },
+  { name: 'settings', path: '/settings' },
+  { name: 'settings being changed', path: '/settings', act: changeSettings },
+  { name: 'settings away', path: '/settings', mock: 'failing' },
   { name: 'command palette', path: '/upstreams', act: (page) => page.keyboard.press('Control+k') },
   { name: 'shortcuts', path: '/upstreams', act: (page) => page.keyboard.press('?') },
   { name: 'who is signed in', path: '/upstreams', act: openAccount },
@@ -77,6 +113,30 @@ async function createKey(page: Page): Promise<void> {
   await page.getByLabel('Name').fill('reviewer');
   await page.getByRole('button', { name: 'Create key' }).click();
   await page.getByText('codex-pooler-ws').first().waitFor();
+}
+
+async function explainSession(page: Page): Promise<void> {
+  await choose('Actions for Dev team', 'Explain routing')(page);
+  await page.getByText('For a session').click();
+  await page.getByLabel('Session').fill('bound');
+  await page.getByRole('button', { name: 'Explain', exact: true }).click();
+  await page.getByText('The session is bound to').waitFor();
+}
+
+async function refusedLimits(page: Page): Promise<void> {
+  await choose('Actions for hermes', 'Edit…')(page);
+  await page.getByText('Limits', { exact: true }).click();
+  await page.getByRole('group', { name: 'Tokens' }).first().getByLabel('per day').fill('lots');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('A number, such as 500 or 20M').scrollIntoViewIfNeeded();
+}
+
+async function changeSettings(page: Page): Promise<void> {
+  const ingress = page.getByRole('region', { name: 'Ingress' });
+  await ingress.getByLabel('Allowed networks').fill('10.0.0.0/8');
+  await ingress.getByLabel('Address of the connection').fill('203.0.113.7');
+  await ingress.getByRole('button', { name: 'Check' }).click();
+  await ingress.getByText('203.0.113.7 is kept out').scrollIntoViewIfNeeded();
 }
 
 async function openAccount(page: Page): Promise<void> {

@@ -23,7 +23,7 @@ export function LimitFields({ poolId, error }: LimitFieldsProps) {
       <p className="text-xs text-ink-3">Empty is no limit. 20M is short for 20,000,000.</p>
       <Grid path="limits" error={error} pointer="/limits/default" />
       <fieldset className="min-w-0">
-        <legend className="mb-1 text-xs font-medium text-ink-2">Each request</legend>
+        <legend className="mb-1 font-medium">Each request</legend>
         <div className="grid grid-cols-2 gap-2.5 sm:grid-cols-3">
           {REQUEST_LIMITS.map(({ name, label }) => (
             <Field
@@ -83,7 +83,7 @@ function Grid({ path, error, pointer }: GridProps) {
     <div className="space-y-3">
       {LIMIT_GRID.map(({ metric, limits }) => (
         <fieldset key={metric} className="min-w-0">
-          <legend className="mb-1 text-xs font-medium text-ink-2">{metric}</legend>
+          <legend className="mb-1 font-medium">{metric}</legend>
           <div className="grid grid-cols-2 gap-2.5 sm:grid-cols-4">
             {limits.map(({ name, window }) => (
               <Field

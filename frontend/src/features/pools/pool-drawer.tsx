@@ -54,7 +54,7 @@ function PoolDetail({ pool, tab, mayWrite, onTab }: PoolDetailProps) {
               <Section>
                 <Verdict pool={pool} />
               </Section>
-              <Section title="Accounts">
+              <Section>
                 <Members pool={pool} mayWrite={mayWrite} />
               </Section>
             </div>

@@ -144,8 +144,8 @@ function Explanation({ told }: { told: RoutingExplanation }) {
   return (
     <div className="space-y-3">
       <p className="text-ink-2">
-        <span className="font-medium text-ink">{STRATEGIES[told.strategy].label}</span>, at most{' '}
-        {plural(told.max_attempts, 'account')} tried.{' '}
+        <span className="font-medium text-ink">{STRATEGIES[told.strategy].label}</span>, tries at most{' '}
+        {plural(told.max_attempts, 'account')}.{' '}
         <span className="tnum text-ink-3">As of {formatDate(told.evaluated_at, 'time', timeZone)}.</span>
       </p>
       {affinity ? <Notice tone="info">{affinity}</Notice> : null}
@@ -167,7 +167,7 @@ function Explanation({ told }: { told: RoutingExplanation }) {
       )}
       {others.length > 0 ? (
         <div>
-          <h4 className="mb-2 text-xs font-medium text-ink-3">Left out ({others.length})</h4>
+          <h3 className="mb-2 text-xs font-medium text-ink-3">Left out ({others.length})</h3>
           <ul className="space-y-2">
             {others.map(({ account, reasons }) => (
               <li key={account.id} className="flex justify-between gap-3">
@@ -190,7 +190,7 @@ function Candidate({ candidate, attempts }: { candidate: RoutingCandidate; attem
     `${in_flight} in flight`,
     priority === 0 ? null : `priority ${priority}`,
     weight === 1 ? null : `weight ${weight}`,
-    tried ? null : 'beyond the attempts of this pool',
+    tried ? null : 'not tried',
   ];
   return (
     <li className="flex gap-3 px-3 py-2.5">

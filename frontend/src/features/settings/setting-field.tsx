@@ -1,4 +1,5 @@
 import { Field as Base } from '@base-ui/react/field';
+import { clsx } from 'clsx';
 import { RotateCcw } from 'lucide-react';
 import type { SettingRule } from '@/api';
 import { inLargerUnit, parseAmount } from '@/lib/amounts';
@@ -37,7 +38,7 @@ export function SettingRow(props: FieldState) {
       <div className="min-w-0">
         <div className="flex items-start gap-1">
           <div className="min-w-0 flex-1">
-            <Control {...props} />
+            <Control {...props} suffix={rule.unit} />
           </div>
           <Default {...props} />
         </div>
@@ -99,7 +100,8 @@ function Reading({ rule, raw }: { rule: SettingRule; raw: Raw }) {
   return said ? <p className="tnum mt-0.5 text-xs text-ink-3">= {said}</p> : null;
 }
 
-function Control({ rule, raw, disabled, onEdit }: FieldState) {
+/** `suffix` is the unit, where it is not in the label. */
+function Control({ rule, raw, disabled, onEdit, suffix }: FieldState & { suffix?: string | null }) {
   switch (rule.type) {
     case 'boolean':
       return (
@@ -160,8 +162,16 @@ function Control({ rule, raw, disabled, onEdit }: FieldState) {
             inputMode={rule.type === 'integer' ? 'numeric' : rule.type === 'url' ? 'url' : 'text'}
             autoComplete="off"
             spellCheck={false}
-            className={rule.type === 'integer' ? 'tnum' : undefined}
+            className={clsx(rule.type === 'integer' && 'tnum', suffix && 'pr-12')}
           />
+          {suffix ? (
+            <span
+              aria-hidden
+              className="pointer-events-none absolute inset-y-0 right-2.5 flex items-center text-xs text-ink-3"
+            >
+              {suffix}
+            </span>
+          ) : null}
         </div>
       );
   }
@@ -172,12 +182,14 @@ function chosen(raw: Raw): string[] {
 }
 
 function boundsText({ type, min, max, unit, default: usual, applies }: SettingRule): string {
-  const measured = (value: number) => [formatInteger(value), unit].filter(Boolean).join(' ');
+  const measured = (value: number) =>
+    inLargerUnit(value, unit) ?? [formatInteger(value), value === 0 ? null : unit].filter(Boolean).join(' ');
   const parts = [
-    type === 'integer' && typeof usual === 'number' ? `Default ${measured(usual)}` : null,
-    type === 'text' ? `Default ${usual}` : null,
-    type === 'integer' && min !== null && max !== null ? `${formatInteger(min)} to ${measured(max)}` : null,
+    unit ? `in ${unit}` : null,
+    type === 'integer' && typeof usual === 'number' ? `default ${measured(usual)}` : null,
+    type === 'text' ? `default ${usual}` : null,
+    type === 'integer' && min !== null && max !== null ? `${measured(min)} to ${measured(max)}` : null,
     applies === 'new requests' ? null : `counts ${applies}`,
   ].filter(Boolean);
-  return parts.length === 0 ? '' : `${humanise(parts.join(', '))}.`;
+  return parts.length === 0 ? '' : `${humanise(parts.join('; '))}.`;
 }

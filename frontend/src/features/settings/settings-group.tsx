@@ -108,7 +108,7 @@ export function SettingsGroup({ rules, group, extra }: SettingsGroupProps) {
           </div>
         ) : null}
         {edited > 0 ? (
-          <footer className="sticky -bottom-6 z-10 flex flex-wrap items-center justify-end gap-2 rounded-b-lg border-t border-line bg-sunken px-4 py-2.5">
+          <footer className="sticky bottom-0 z-10 flex flex-wrap items-center justify-end gap-2 rounded-b-lg border-t border-line bg-sunken px-4 py-2.5">
             <p role="status" className="mr-auto text-xs text-ink-2">
               {plural(edited, 'unsaved change')}
             </p>

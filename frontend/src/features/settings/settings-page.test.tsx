@@ -18,7 +18,7 @@ it('saves only what was edited, and offers the way back to the default', async (
   });
   const { user, group } = await openGroup('Gateway');
   const keepalive = group.getByLabelText('Keepalive');
-  expect(keepalive).toHaveAccessibleDescription(/Default 10,000 ms/);
+  expect(keepalive).toHaveAccessibleDescription(/In ms; default 10 s; 0 to 4 min/);
   expect(group.queryByRole('button', { name: 'Save gateway' })).not.toBeInTheDocument();
   await user.clear(keepalive);
   await user.type(keepalive, '300k');
