@@ -14,6 +14,7 @@ from codex_pooler.upstream.masking import mask
 from codex_pooler.web.runtime.outbox import outbox
 
 HIGH_WATER = 256 * 1024
+MOST_UNREAD = 4 * HIGH_WATER  # from there on nothing more is said to a client
 PING_SECONDS = 25.0
 SILENT_SECONDS = 90.0  # three unanswered pings: the client is gone without having said so
 CLOSING_SECONDS = 2.0  # how long a client may take to answer our goodbye
@@ -90,7 +91,9 @@ class ClientSocket(asyncio.Protocol):
             self._transport.write(data)
 
     def say(self, payload: bytes) -> None:
-        """One text message."""
+        """One text message.  A client that keeps asking for what it does not read is cut off."""
+        if len(self._pending) + self._transport.get_write_buffer_size() > MOST_UNREAD:
+            self._transport.abort()
         self.write(ws.frame(payload))
 
     def close(self, code: int, reason: str = "") -> None:
