@@ -96,6 +96,88 @@ test('from first set-up to a turn in the request log, against the real thing', a
     await expect(drawer).toContainText('usage_limit_reached');
   });
 
+  await test.step('say in the request log how it was routed and what it cost', async () => {
+    const drawer = openDialog(page);
+    await expect(drawer).toContainText('Capacity weighted');
+    await expect(drawer.getByRole('heading', { name: 'Order of accounts' })).toBeVisible();
+    await expect(drawer).toContainText('Cost');
+    await page.getByRole('button', { name: 'Close' }).click();
+  });
+
+  await test.step('explain how the pool routes now, and switch its websockets off', async () => {
+    await page.getByRole('link', { name: 'Pools' }).click();
+    await page.getByRole('button', { name: 'Actions for Home' }).click();
+    await page.getByRole('menuitem', { name: 'Explain routing' }).click();
+    const drawer = openDialog(page);
+    await expect(drawer.getByLabel('Model')).toHaveValue('gpt-5.5');
+    await expect(drawer.getByText('acct-1')).toBeVisible();
+    await expect(drawer.getByText('acct-2')).toBeVisible();
+    await drawer.getByRole('tab', { name: 'Settings' }).click();
+    const websockets = drawer.getByRole('switch', { name: 'Websockets' });
+    await websockets.click();
+    await expect(websockets).not.toBeChecked();
+    await drawer.getByRole('tab', { name: 'Accounts' }).click();
+    const week = drawer.getByRole('spinbutton', { name: /Use the week or month up to of acct-1/ });
+    await week.fill('70');
+    await week.press('Tab');
+    await page.reload();
+    await expect(week).toHaveValue('70');
+    await drawer.getByRole('tab', { name: 'Settings' }).click();
+    await expect(websockets).not.toBeChecked();
+    await page.getByRole('button', { name: 'Close' }).click();
+  });
+
+  await test.step('limit the key, and see how far it is used', async () => {
+    await page.getByRole('link', { name: 'API keys' }).click();
+    await page.getByRole('button', { name: 'Actions for laptop' }).click();
+    await page.getByRole('menuitem', { name: 'Edit…' }).click();
+    const form = page.getByRole('dialog', { name: 'Edit laptop' });
+    await form.getByText('Models and effort').click();
+    await form.getByRole('combobox', { name: 'Reasoning effort' }).click();
+    await page.getByRole('option', { name: 'At most' }).click();
+    await form.getByText('Limits', { exact: true }).click();
+    await form.getByRole('group', { name: 'Requests' }).getByLabel('per day').fill('8');
+    await form.getByRole('group', { name: 'Cost, $' }).getByLabel('per month').fill('12.50');
+    await form.getByText('Networks and notes').click();
+    await form.getByLabel('Allowed networks').fill('10.0.0.1/8');
+    await form.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByText('laptop saved')).toBeVisible();
+    await page.getByRole('link', { name: 'laptop' }).click();
+    const drawer = page.getByRole('dialog', { name: 'laptop' });
+    await expect(drawer).toContainText('2 of 8');
+    await expect(drawer.getByRole('meter', { name: 'Requests per day' })).toHaveAttribute(
+      'aria-valuenow',
+      '25',
+    );
+    await expect(drawer).toContainText('of $12.50');
+    await expect(drawer).toContainText('at most high');
+    await expect(drawer).toContainText('10.0.0.0/8');
+    expect((await turn(live, secret)).status).toBe(403);
+    await page.getByRole('button', { name: 'Close' }).click();
+  });
+
+  await test.step('change a setting, and try an address against rules that are not saved', async () => {
+    await page.getByRole('link', { name: 'Settings' }).click();
+    const gateway = page.getByRole('region', { name: 'Gateway' });
+    await gateway.getByLabel('Keepalive').fill('15000');
+    const images = gateway.getByRole('group', { name: 'Images' });
+    await images.getByLabel('Waiting').fill('80');
+    await gateway.getByRole('button', { name: 'Save gateway' }).click();
+    await expect(page.getByText('Gateway saved')).toBeVisible();
+    const ingress = page.getByRole('region', { name: 'Ingress' });
+    await ingress.getByLabel('Allowed networks').fill('10.0.0.0/8');
+    await ingress.getByLabel('Address of the connection').fill('203.0.113.7');
+    await ingress.getByRole('button', { name: 'Check' }).click();
+    await expect(ingress).toContainText('203.0.113.7 is kept out: the address is not on the list.');
+    await ingress.getByLabel('Allowed networks').fill('home');
+    await ingress.getByRole('button', { name: 'Save ingress' }).click();
+    await expect(ingress).toContainText('home is no address or network');
+    await ingress.getByRole('button', { name: 'Discard' }).click();
+    await page.reload();
+    await expect(gateway.getByLabel('Keepalive')).toHaveValue('15000');
+    await expect(images.getByLabel('Waiting')).toHaveValue('80');
+  });
+
   await test.step('sign out and in again, back to where it was', async () => {
     await page.getByRole('button', { name: 'Account of Ada Lovelace' }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();

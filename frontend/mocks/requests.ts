@@ -170,7 +170,7 @@ export function createDetail(request: RequestLog, upstreams: readonly Upstream[]
 
 function createRouting(request: RequestLog, spare: readonly Upstream[]): RequestLogDetail['routing'] {
   const usable = spare.filter(({ readiness }) => readiness.state === 'ready').slice(0, 3);
-  const others = spare.filter(({ readiness }) => readiness.state !== 'ready');
+  const others = spare.filter(({ readiness }) => !['ready', 'no_pool'].includes(readiness.state));
   return {
     strategy: 'capacity_weighted',
     affinity: request.attempts === 1 ? 'owner' : 'none',

@@ -1,19 +1,29 @@
 import { ChevronRight } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 
 interface DisclosureProps {
   title: string;
   /** What is inside, in few words, while it is closed. */
   summary?: string | undefined;
-  /** Turning true opens it, as when something inside needs attention. */
+  /** Turning true opens it, as when something inside needs attention; it never closes by itself. */
   open: boolean;
   children: ReactNode;
 }
 
 /** A part of a form that most people leave as it is. What it holds stays in the form while it is closed. */
 export function Disclosure({ title, summary, open, children }: DisclosureProps) {
+  const [shown, setShown] = useState(open);
+  const [wanted, setWanted] = useState(open);
+  if (open !== wanted) {
+    setWanted(open);
+    if (open) setShown(true);
+  }
   return (
-    <details open={open} className="group border-t border-line">
+    <details
+      open={shown}
+      onToggle={(event) => setShown(event.currentTarget.open)}
+      className="group border-t border-line"
+    >
       <summary className="-mx-1 flex cursor-default list-none items-center gap-2 rounded-md px-1 py-2.5 select-none hover:bg-hover coarse:min-h-11 [&::-webkit-details-marker]:hidden">
         <ChevronRight
           aria-hidden

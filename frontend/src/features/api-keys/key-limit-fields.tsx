@@ -4,6 +4,7 @@ import { Controller, useFieldArray, useFormContext } from 'react-hook-form';
 import { modelsQuery } from '@/features/routing';
 import { Button, IconButton } from '@/ui/button';
 import { Field, TextInput } from '@/ui/field';
+import { Notice } from '@/ui/states';
 import { SuggestInput } from '@/ui/suggest-input';
 import { type KeyFormValues, problemAt } from './form-values';
 import { emptyModelLimits, LIMIT_GRID, type LimitName, limitProblem, REQUEST_LIMITS } from './key-values';
@@ -17,9 +18,11 @@ interface LimitFieldsProps {
 export function LimitFields({ poolId, error }: LimitFieldsProps) {
   const { data: models } = useQuery(modelsQuery(poolId));
   const { control, register, formState } = useFormContext<KeyFormValues>();
+  const ofModel = problemAt(error, '/limits/per_model');
   const { fields, append, remove } = useFieldArray({ control, name: 'perModel' });
   return (
     <div className="space-y-4">
+      {ofModel ? <Notice tone="bad">{ofModel}</Notice> : null}
       <p className="text-xs text-ink-3">Empty is no limit. 20M is short for 20,000,000.</p>
       <Grid path="limits" error={error} pointer="/limits/default" />
       <fieldset className="min-w-0">

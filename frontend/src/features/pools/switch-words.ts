@@ -35,7 +35,7 @@ export const SWITCH_GROUPS: { title: string; switches: SwitchWords[] }[] = [
       {
         name: 'allow_safety_check',
         label: 'Safety check',
-        hint: 'The check Codex asks for before risky steps.',
+        hint: 'The safety route of Codex.',
       },
     ],
   },
