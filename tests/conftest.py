@@ -19,6 +19,7 @@ from codex_pooler import __version__
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.quota.windows import Window
 from codex_pooler.routing.health import Trouble
 from codex_pooler.storage import migrate
 from codex_pooler.storage.database import Database
@@ -97,6 +98,9 @@ class QuietLive:
 
     def blocked_until(self, account_id: UUID) -> datetime | None:
         return None
+
+    def windows(self, account_id: UUID) -> list[Window]:
+        return []
 
     def total_in_flight(self) -> int:
         return 0

@@ -35,6 +35,7 @@ from codex_pooler.protocol.destinations import is_loopback
 from codex_pooler.quota.keeper import QuotaKeeper
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.standing import BLOCKED
+from codex_pooler.quota.windows import Window
 from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known, RouteRequest
 from codex_pooler.routing.explain import Explanation, explain
@@ -83,6 +84,10 @@ class ProcessView:
         if standing.grade != BLOCKED:
             return None
         return datetime.fromtimestamp(standing.until or standing.valid_until, UTC)
+
+    def windows(self, account_id: UUID) -> list[Window]:
+        record = self.known.quotas.record(account_id)
+        return record.shown_windows() if record else []
 
     def troubles(self, account_id: UUID) -> list[Trouble]:
         return self.known.health.troubles(account_id, moment())

@@ -66,6 +66,11 @@ class Record:
         newest = max((window.observed_at for window in family), default=0.0)
         return [window for window in family if window.observed_at > newest - SUPERSEDED_SECONDS]
 
+    def shown_windows(self) -> list[Window]:
+        """Every family's windows, without those that the backend has stopped reporting."""
+        families = dict.fromkeys(window.limit_key for window in self.windows.values())
+        return [window for limit_key in families for window in self.windows_of(limit_key)]
+
     def observe(self, seen: Observation, now: float) -> bool:
         """Take in evidence; True when something changed."""
         if self._lags_behind(seen):

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.quota.windows import Window
 from codex_pooler.routing.explain import Explanation
 from codex_pooler.routing.health import Trouble
 from codex_pooler.storage.database import Database
@@ -31,6 +32,10 @@ class LiveView(Protocol):
 
     def blocked_until(self, account_id: UUID) -> datetime | None:
         """When a usage limit that refused the account ends; None when none is known."""
+        ...
+
+    def windows(self, account_id: UUID) -> list[Window]:
+        """The account's usage windows as last reported; none before the first evidence."""
         ...
 
     def total_in_flight(self) -> int:

@@ -32,6 +32,7 @@ from codex_pooler.web.admin.schemas.upstreams import (
     UpstreamPatch,
 )
 from codex_pooler.web.admin.usage import usage_view
+from codex_pooler.web.admin.windows import windows_view
 
 api = Api("upstreams")
 OUT_OF_SCOPE = "The account also serves pools you do not manage."
@@ -243,7 +244,7 @@ def _upstream_view(call: Call, row: Any, memberships: Sequence[Any]) -> dict[str
             "refresh": _refresh_view(row, now),
         },
         "pools": [common.ref(m.pool_id, m.pool_name) for m in memberships if scope.sees(m.pool_id)],
-        "windows": [],
+        "windows": windows_view(live.windows(row.id), now),
         "in_flight": live.in_flight(row.id),
         "allowed_actions": _actions(call, row, [m.pool_id for m in memberships]),
     }
