@@ -75,7 +75,7 @@ const COLUMNS: Column<ApiKey>[] = [
     id: 'models',
     header: 'Models',
     width: '1fr',
-    from: 1160,
+    from: 1280,
     cell: (key) => (
       <span className="text-ink-2" title={modelsText(key)}>
         {modelsText(key)}
