@@ -110,6 +110,46 @@ async def test_an_accounts_failure_after_output_reads_as_try_again(rig: Rig, scr
     assert (row["status"], row["error_code"], len(rig.backend.arrived)) == ("failed", "server_is_overloaded", 1)
 
 
+@pytest.mark.parametrize("cut", [12, 40, 3000])
+@pytest.mark.parametrize("before", [DELTA, b""], ids=["later", "at once"])
+@pytest.mark.parametrize("separate", [True, False])
+async def test_an_accounts_failure_that_comes_in_pieces_reads_as_try_again(
+    rig: Rig, separate: bool, cut: int, before: bytes
+) -> None:
+    """It repeats the request's instructions and tools, and is by far the longest event of its stream."""
+    failed = OVERLOADED.replace(b'"response":{', b'"response":{"instructions":"%b",' % (b"x" * 20_000))
+    begun = chunk(DELTA) + chunk(failed) if separate else chunk(DELTA + failed)
+    at = begun.index(b"event: response.failed") + cut
+    earlier = [SSE_HEAD + chunk(CREATED) + chunk(before)] if before else []
+    head = b"" if before else SSE_HEAD + chunk(CREATED)
+    rig.backend.scripts = [says(*earlier, head + begun[:at], begun[at:] + b"0\r\n\r\n", pause=0.05)]
+    async with rig.post() as answer:
+        told = await answer.read()
+    assert told.startswith(CREATED + before + DELTA + b"event: response.failed\n")
+    assert b'"code":"stream_incomplete"' in told
+    assert b"xxx" not in told
+    (row,) = await rig.settled()
+    assert (row["status"], row["error_code"]) == ("failed", "server_is_overloaded")
+
+
+@pytest.mark.parametrize("size", [1, 12, 700])
+async def test_an_event_that_begins_like_a_failure_passes_whole(rig: Rig, size: int) -> None:
+    wire = chunk(DELTA + ITEM) + chunk(COMPLETED) + b"0\r\n\r\n"
+    cuts = [wire[i : i + size] for i in range(0, len(wire), size)]
+    rig.backend.scripts = [says(SSE_HEAD + chunk(CREATED) + chunk(DELTA), *cuts, pause=0.001)]
+    async with rig.post() as answer:
+        assert await answer.read() == CREATED + DELTA + DELTA + ITEM + COMPLETED
+
+
+async def test_a_failure_that_breaks_off_reads_as_try_again(rig: Rig) -> None:
+    begun = SSE_HEAD + chunk(CREATED) + chunk(DELTA) + chunk(OVERLOADED)[:60]
+    rig.backend.scripts = [says(begun, pause=0.05, then="reset")]
+    async with rig.post() as answer:
+        told = await answer.read()
+    assert told.startswith(CREATED + DELTA + b"event: response.failed\n")
+    assert b'"code":"stream_incomplete"' in told
+
+
 async def test_the_requests_own_fault_is_answered_in_the_backends_words(rig: Rig) -> None:
     words = b'{"detail":"Unsupported parameter: temperature"}'
     rig.backend.scripts = [refuses(400, words)]

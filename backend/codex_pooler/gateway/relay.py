@@ -16,6 +16,7 @@ from codex_pooler.protocol.sse import EventScanner, SseEvent, replaced
 from codex_pooler.upstream.connection import UpstreamConnection
 
 MAX_ERROR_BODY = 256 * 1024
+MAX_FAILURE = 1024 * 1024
 LAST_CHUNK = b"0\r\n\r\n"
 CHECK_EVERY = 32 * 1024  # bytes passed between two looks at how far the client lags behind
 
@@ -32,6 +33,7 @@ class Relay(Attempt):
         self._streaming = False
         self._aligned = False  # the client's chunks end where the backend's do: raw bytes may pass
         self._between_chunks = True  # what comes next begins a chunk
+        self._withheld = b""  # the beginning of a failure, which is told in our words once all of it is here
         self._terminated = False  # the backend's last chunk went out with the rest
         self._unchecked = 0
 
@@ -51,6 +53,8 @@ class Relay(Attempt):
         """A keepalive may stand before any output, and later only between events that end with their chunk."""
         if not self.committed:
             return self.head is None or self._streaming
+        if self._withheld:
+            return True
         at_boundary = self._scanner.at_boundary and self._body is not None and self._body.at_boundary
         return at_boundary and not self._terminated
 
@@ -122,6 +126,8 @@ class Relay(Attempt):
         if self.terminal:
             payload = self._reworded(payload)
             self._announce_end(len(payload))
+        else:
+            payload = self._withhold(payload)
         self.sink.begin(self.head)
         self.sink.payload(payload, last=complete)
         self._aligned = self._between_chunks = self._may_splice()
@@ -135,15 +141,18 @@ class Relay(Attempt):
     # -- after
 
     def _pass(self, raw: bytes, pieces: Sequence[bytes]) -> None:
-        may_reword = self._between_chunks
+        may_reword = self._between_chunks or not self._aligned
         self._watch(pieces)
         self._between_chunks = self._body is not None and self._body.at_boundary
+        if self._withheld or (may_reword and self._scanner.unfinished_failure):
+            pieces, self._aligned = (self._withheld, *pieces), False
         if self.terminal:
             self._pass_the_end(raw, pieces, may_reword)
         elif self._aligned:
             self.sink.raw(self._without_the_end(raw))
         else:
-            self.sink.payload(b"".join(pieces))
+            if told := self._withhold(b"".join(pieces)):
+                self.sink.payload(told)
             self._aligned = self._may_splice()
         self._last_written = self._last_bytes
         self._unchecked += len(raw)
@@ -151,8 +160,14 @@ class Relay(Attempt):
             self._unchecked = 0
             self._ease_off()
 
+    def _withhold(self, payload: bytes) -> bytes:
+        """The payload without the beginning of a failure at its end."""
+        begun = self._scanner.unfinished_failure
+        self._withheld = begun if len(begun) < MAX_FAILURE and payload.endswith(begun) else b""
+        return payload[: len(payload) - len(self._withheld)]
+
     def _pass_the_end(self, raw: bytes, pieces: Sequence[bytes], may_reword: bool) -> None:
-        payload = b"".join(pieces)
+        payload, self._withheld = b"".join(pieces), b""
         said = self._reworded(payload) if may_reword else payload
         self._announce_end(len(raw))
         if self._aligned and said is payload:
@@ -187,7 +202,8 @@ class Relay(Attempt):
 
     def _may_splice(self) -> bool:
         body = self._body
-        return self.sink.takes_raw and body is not None and body.chunked and body.at_boundary and not body.complete
+        at_boundary = body is not None and body.chunked and body.at_boundary and not body.complete
+        return self.sink.takes_raw and at_boundary and not self._withheld
 
     def _finish_client(self) -> None:
         body = self._body

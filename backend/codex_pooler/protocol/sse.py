@@ -12,6 +12,7 @@ import msgspec
 BACKEND_PREFIX = b"event: response."
 TERMINAL_TYPES = frozenset({"response.completed", "response.failed", "response.incomplete", "response.done", "error"})
 TERMINAL_PREFIXES = tuple(b"event: " + name.encode() + b"\n" for name in sorted(TERMINAL_TYPES))
+FAILURE_PREFIXES = (b"event: response.failed\n", b"event: error\n")
 SKIP_AFTER = 4096  # bytes of an unfinished block that are enough to know its type
 
 
@@ -56,6 +57,14 @@ class EventScanner:
     def at_boundary(self) -> bool:
         """True between events: here, and only here, something may be inserted."""
         return not self._buffer and not self._skipping
+
+    @property
+    def unfinished_failure(self) -> bytes:
+        """The beginning of an event that is, or may still turn out to be, a failure; empty when there is none."""
+        begun = self._buffer
+        if not begun or self._skipping:
+            return b""
+        return begun if any(begun.startswith(p) or p.startswith(begun) for p in FAILURE_PREFIXES) else b""
 
     def feed(self, data: bytes) -> Sequence[SseEvent]:
         if self._after_cr or b"\r" in data:
