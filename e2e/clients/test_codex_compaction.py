@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from e2e.clients.codex import Codex, Run
 from e2e.clients.pool import TROUBLES, TURNS, Pool
+
+from codex_pooler.protocol.requests import LOST_SUMMARY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,4 +91,6 @@ async def test_the_account_gives_out_after_the_compaction(cli: Codex, pool: Pool
     await pool.trouble(trouble)
     run = await cli.resume("Reply with exactly: third")
     assert (run.messages, run.complaints) == (["third"], [])
-    assert (await pool.answered())[-1]["account"] == pool.second
+    newest = (await pool.answered())[-1]
+    assert newest["account"] == pool.second
+    assert LOST_SUMMARY in json.dumps(newest["body"]), "the model was not told what is missing"
