@@ -62,7 +62,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         Check("ruff format", (str(BIN / "ruff"), "format", "--check", "--quiet", ".")),
         Check("mypy", (str(BIN / "mypy"), "--no-error-summary")),
     ),
-    "python": (Check("pytest", (str(BIN / "pytest"), "-q")),),
+    "python": (Check("pytest", (str(BIN / "pytest"), "-q", "-n", "auto", "--dist", "loadfile")),),
     "console": (Check("console", ("npm", "run", "--silent", "check")),),
     "browser": (Check("browser", ("npm", "run", "--silent", "e2e"), missing_browser),),
 }
