@@ -118,7 +118,7 @@ class _Books:
         return (
             f"{sum(self.turns.values())} turns {dict(self.outcomes)}, {failovers} failovers, {len(rows)} rows, "
             f"{logged} tokens logged, {spent} spent (by those who left, too), "
-            f"memory {memory[0]} to {memory[-1]} KiB, {_growth(memory):.0f} KiB per 1,000 turns once warm"
+            f"KiB of memory {memory[:: max(1, len(memory) // 8)]}, {_growth(memory):.0f} per 1,000 turns once warm"
         )
 
 
@@ -199,15 +199,14 @@ async def _given_back(gateway: Gateway, before: Counter[str], *, strict: bool) -
     house.backend.close()
     for _ in range(250 if strict else 50):
         now = await _held(gateway)
-        kept = {
-            "leases": house.known.leases.total(),
-            "clients": len(house.clients),
-            "attempts": len(house.running),
-            "drains": len(house.draining),
-            "lingering": len(house.lingering),
-            "places": sum(gate.held + gate.queue.length for gate in house.admission.gates.values()),
-            **{name: count - before[name] for name, count in now.items()},
-        }
+        kept = Counter(now)
+        kept.subtract(before)
+        kept["leases"] = house.known.leases.total()
+        kept["clients"] = len(house.clients)
+        kept["attempts"] = len(house.running)
+        kept["drains"] = len(house.draining)
+        kept["lingering"] = len(house.lingering)
+        kept["places"] = sum(gate.held + gate.queue.length for gate in house.admission.gates.values())
         if not strict:
             spare = len(gateway.world.accounts)
             kept["connections"] -= 2 * spare
