@@ -79,6 +79,17 @@ test('from first set-up to a turn in the request log, against the real thing', a
     expect((await turn(live, secret)).status).toBe(200);
   });
 
+  await test.step('see what is left of the accounts', async () => {
+    await page.getByRole('link', { name: 'Upstreams' }).click();
+    for (const name of ['acct-1', 'acct-2']) {
+      const account = page.getByRole('region', { name });
+      await expect(async () => {
+        if ((await account.getByText('No quota data yet').count()) > 0) await page.reload();
+        await expect(account.getByRole('meter', { name: 'Weekly' })).toBeVisible({ timeout: 2_000 });
+      }).toPass();
+    }
+  });
+
   await test.step('find them in the request log', async () => {
     await page.getByRole('link', { name: 'Request logs' }).click();
     const rows = page.getByRole('table', { name: 'Requests' }).getByRole('link');
@@ -113,13 +124,15 @@ test('from first set-up to a turn in the request log, against the real thing', a
     await expect(drawer.getByText('acct-1')).toBeVisible();
     await expect(drawer.getByText('acct-2')).toBeVisible();
     await drawer.getByRole('tab', { name: 'Settings' }).click();
+    // What is saved at once shows before it is; a reload must not overtake it.
+    const saved = () => page.waitForResponse((answer) => answer.request().method() === 'PATCH');
     const websockets = drawer.getByRole('switch', { name: 'Websockets' });
-    await websockets.click();
+    await Promise.all([saved(), websockets.click()]);
     await expect(websockets).not.toBeChecked();
     await drawer.getByRole('tab', { name: 'Accounts' }).click();
     const week = drawer.getByRole('spinbutton', { name: /Use the week or month up to of acct-1/ });
     await week.fill('70');
-    await week.press('Tab');
+    await Promise.all([saved(), week.press('Tab')]);
     await page.reload();
     await expect(week).toHaveValue('70');
     await drawer.getByRole('tab', { name: 'Settings' }).click();
@@ -141,9 +154,12 @@ test('from first set-up to a turn in the request log, against the real thing', a
     await form.getByText('Networks and notes').click();
     await form.getByLabel('Allowed networks').fill('10.0.0.1/8');
     await form.getByRole('button', { name: 'Save' }).click();
+    await expect(form).toContainText('Send a network such as');
+    await form.getByLabel('Allowed networks').fill('10.0.0.0/8');
+    await form.getByRole('button', { name: 'Save' }).click();
     await expect(page.getByText('laptop saved')).toBeVisible();
     await page.getByRole('link', { name: 'laptop' }).click();
-    const drawer = page.getByRole('dialog', { name: 'laptop' });
+    const drawer = page.getByRole('dialog', { name: 'laptop', exact: true });
     await expect(drawer).toContainText('2 of 8');
     await expect(drawer.getByRole('meter', { name: 'Requests per day' })).toHaveAttribute(
       'aria-valuenow',
@@ -159,22 +175,22 @@ test('from first set-up to a turn in the request log, against the real thing', a
   await test.step('change a setting, and try an address against rules that are not saved', async () => {
     await page.getByRole('link', { name: 'Settings' }).click();
     const gateway = page.getByRole('region', { name: 'Gateway' });
-    await gateway.getByLabel('Keepalive').fill('15000');
+    await gateway.getByRole('textbox', { name: 'Keepalive' }).fill('15000');
     const images = gateway.getByRole('group', { name: 'Images' });
     await images.getByLabel('Waiting').fill('80');
     await gateway.getByRole('button', { name: 'Save gateway' }).click();
     await expect(page.getByText('Gateway saved')).toBeVisible();
     const ingress = page.getByRole('region', { name: 'Ingress' });
-    await ingress.getByLabel('Allowed networks').fill('10.0.0.0/8');
+    await ingress.getByRole('textbox', { name: 'Allowed networks' }).fill('10.0.0.0/8');
     await ingress.getByLabel('Address of the connection').fill('203.0.113.7');
     await ingress.getByRole('button', { name: 'Check' }).click();
     await expect(ingress).toContainText('203.0.113.7 is kept out: the address is not on the list.');
-    await ingress.getByLabel('Allowed networks').fill('home');
+    await ingress.getByRole('textbox', { name: 'Allowed networks' }).fill('home');
     await ingress.getByRole('button', { name: 'Save ingress' }).click();
     await expect(ingress).toContainText('home is no address or network');
     await ingress.getByRole('button', { name: 'Discard' }).click();
     await page.reload();
-    await expect(gateway.getByLabel('Keepalive')).toHaveValue('15000');
+    await expect(gateway.getByRole('textbox', { name: 'Keepalive' })).toHaveValue('15000');
     await expect(images.getByLabel('Waiting')).toHaveValue('80');
   });
 

@@ -26,7 +26,7 @@ export function LimitFields({ poolId, error }: LimitFieldsProps) {
       <p className="text-xs text-ink-3">Empty is no limit. 20M is short for 20,000,000.</p>
       <Grid path="limits" error={error} pointer="/limits/default" />
       <fieldset className="min-w-0">
-        <legend className="mb-1 font-medium">Each request</legend>
+        <legend className="mb-1 font-medium">Running and size</legend>
         <div className="grid grid-cols-2 gap-2.5 sm:grid-cols-3">
           {REQUEST_LIMITS.map(({ name, label }) => (
             <Field

@@ -51,7 +51,7 @@ const WINDOW_LIMITS = LIMIT_GRID.flatMap(({ limits }) => limits.map(({ name }) =
 
 /** What holds for every model. */
 export const REQUEST_LIMITS: { name: LimitName; label: string }[] = [
-  { name: 'max_concurrent_requests', label: 'At once' },
+  { name: 'max_concurrent_requests', label: 'Running at once' },
   { name: 'max_input_tokens_per_request', label: 'Input tokens each' },
   { name: 'max_output_tokens_per_request', label: 'Output tokens each' },
 ];

@@ -114,7 +114,7 @@ function Control({ rule, raw, disabled, onEdit, suffix }: FieldState & { suffix?
         <Select
           value={String(raw)}
           onChange={onEdit}
-          options={rule.enum.map((value) => ({ value, label: humanise(value) }))}
+          options={rule.enum.map((value) => ({ value, label: choiceLabel(value) }))}
           className="w-full"
         />
       );
@@ -175,6 +175,11 @@ function Control({ rule, raw, disabled, onEdit, suffix }: FieldState & { suffix?
         </div>
       );
   }
+}
+
+/** 'x_real_ip' as the header X-Real-Ip, other words as words. */
+function choiceLabel(value: string): string {
+  return value.startsWith('x_') ? value.split('_').map(humanise).join('-') : humanise(value);
 }
 
 function chosen(raw: Raw): string[] {
