@@ -156,3 +156,21 @@ def test_how_many_accounts_were_left_out_and_why_is_told_without_names() -> None
     response = failure_response(nobody({"paused": 2, "usage_limited": 1}, resets_at=NOW + 50), "turn-1")
     assert isinstance(response.body, bytes)
     assert json.loads(response.body)["error"]["excluded"] == {"paused": 2, "usage_limited": 1}
+
+
+@pytest.mark.parametrize(
+    ("client", "code"),
+    [
+        ({"user-agent": "openai/3.52.0"}, "previous_response_not_found"),
+        ({"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian)"}, "previous_response_not_found"),
+        ({"originator": "codex-tui", "user-agent": "codex-tui/1.2.0 (macOS)"}, "previous_response_not_found"),
+        (
+            {"originator": "codex_exec", "user-agent": "codex_exec/0.147.0"},
+            "websocket_connection_limit_reached",
+        ),
+        ({"originator": "codex_exec"}, "websocket_connection_limit_reached"),  # 0.125 has no user agent here
+    ],
+)
+def test_every_version_of_codex_is_told_to_start_anew_in_words_it_knows(client: Mapping[str, str], code: str) -> None:
+    failure = answers.lost_anchor(client)
+    assert (failure.status, failure.code) == (400, code)
