@@ -64,7 +64,7 @@ export const SWITCH_GROUPS: { title: string; switches: SwitchWords[] }[] = [
     switches: [
       {
         name: 'show_quota_to_keys',
-        label: 'Show the quota of the pool to its keys',
+        label: 'Show quota to keys',
         hint: 'Otherwise clients see only the limits of their own key.',
       },
       {

@@ -79,7 +79,6 @@ export function ExplainPanel({ pool }: { pool: Pool }) {
         </div>
       </form>
       <div
-        aria-live="polite"
         aria-busy={explanation.isFetching}
         className={clsx(
           'mt-4 transition-opacity',
@@ -143,7 +142,7 @@ function Explanation({ told }: { told: RoutingExplanation }) {
   const affinity = affinitySentence(told.affinity);
   return (
     <div className="space-y-3">
-      <p className="text-ink-2">
+      <p role="status" className="text-ink-2">
         <span className="font-medium text-ink">{STRATEGIES[told.strategy].label}</span>, tries at most{' '}
         {plural(told.max_attempts, 'account')}.{' '}
         <span className="tnum text-ink-3">As of {formatDate(told.evaluated_at, 'time', timeZone)}.</span>
