@@ -55,8 +55,8 @@ format: bootstrap-console ## Format all code
 bench: bootstrap-python ## Measure the gateway next to nginx and a plain proxy (QUICK=1: about two minutes)
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(BENCH)
 
-soak: bootstrap-python ## Ten thousand turns of fifty clients while everything goes wrong (SOAK_TURNS=, SOAK_SEED=)
-	@SOAK_TURNS=$${SOAK_TURNS:-10000} $(BIN)/pytest -q -s tests/soak
+soak: bootstrap-python ## Ten thousand turns while everything goes wrong, and longer fuzzing (SOAK_TURNS=, SOAK_SEED=)
+	@SOAK_TURNS=$${SOAK_TURNS:-10000} $(BIN)/pytest -q -s tests/soak tests/gateway/test_relay_fuzz.py
 
 openapi: bootstrap-console ## Regenerate the API description and the console's types from it
 	@$(BIN)/codex-pooler openapi > .venv/openapi.json && cp .venv/openapi.json frontend/openapi.json
