@@ -91,6 +91,7 @@ export const SCREENS: Screen[] = [
   },
   { name: 'settings', path: '/settings' },
   { name: 'settings being changed', path: '/settings', act: changeSettings },
+  { name: 'leaving unsaved settings', path: '/settings', act: leaveSettings },
   { name: 'settings away', path: '/settings', mock: 'failing' },
   { name: 'command palette', path: '/upstreams', act: (page) => page.keyboard.press('Control+k') },
   { name: 'shortcuts', path: '/upstreams', act: (page) => page.keyboard.press('?') },
@@ -137,6 +138,14 @@ async function changeSettings(page: Page): Promise<void> {
   await ingress.getByLabel('Address of the connection').fill('203.0.113.7');
   await ingress.getByRole('button', { name: 'Check' }).click();
   await ingress.getByText('203.0.113.7 is kept out').scrollIntoViewIfNeeded();
+}
+
+async function leaveSettings(page: Page): Promise<void> {
+  await page.getByRole('region', { name: 'Retention' }).getByLabel('Request log').fill('30');
+  await page.keyboard.press('Control+k');
+  await page.getByPlaceholder('Find a page, account, pool or action…').fill('Pools');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alertdialog', { name: 'Leave without saving?' }).waitFor();
 }
 
 async function openAccount(page: Page): Promise<void> {

@@ -7,6 +7,7 @@ import { Panel } from '@/ui/page';
 import { RelativeTime } from '@/ui/relative-time';
 import { Notice } from '@/ui/states';
 import { type Draft, type Group, patchOf, pointerOf, type Raw, rawOf, sameRaw, valueAt } from './fields';
+import { LeaveGuard } from './leave-guard';
 import { useSaveSettings } from './queries';
 import { type FieldState, SettingCell, SettingRow } from './setting-field';
 
@@ -119,6 +120,7 @@ export function SettingsGroup({ rules, group, extra }: SettingsGroupProps) {
           </footer>
         ) : null}
       </form>
+      {edited > 0 ? <LeaveGuard title={rules.title} /> : null}
       {extra ? extra(Object.keys(problems).length > 0 ? {} : patch) : null}
     </Panel>
   );

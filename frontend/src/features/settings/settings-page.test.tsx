@@ -60,6 +60,20 @@ it('says whether a client would be let in before the rules are saved', async () 
   expect(await group.findByText('203.0.113.7 is kept out: the address is not on the list.')).toBeVisible();
 });
 
+it('asks before edits are lost', async () => {
+  const { user, group } = await openGroup('Retention');
+  await user.type(group.getByLabelText('Request log'), '0');
+  await user.click(screen.getByRole('link', { name: 'Pools' }));
+  const asked = within(await screen.findByRole('alertdialog', { name: 'Leave without saving?' }));
+  await user.click(asked.getByRole('button', { name: 'Cancel' }));
+  await waitFor(() => expect(screen.queryByRole('alertdialog')).not.toBeInTheDocument());
+  expect(group.getByLabelText('Request log')).toHaveValue('900');
+  await user.click(screen.getByRole('link', { name: 'Pools' }));
+  const again = within(await screen.findByRole('alertdialog'));
+  await user.click(again.getByRole('button', { name: 'Leave' }));
+  expect(await screen.findByRole('heading', { level: 1, name: 'Pools' })).toBeInTheDocument();
+});
+
 it('is for owners', async () => {
   const session = signedIn(Date.now());
   const capabilities = session.capabilities.filter((name) => !name.startsWith('settings'));
