@@ -199,7 +199,8 @@ def test_b1_an_answer_that_breaks_off_never_looks_complete(
         assert bool(received) <= ending.committed
         shown, broken, _ = received.partition(b"event: response.failed\n")
         assert kept.startswith(shown)
-        assert bool(broken) == complete, "what ends in order says that it failed"
+        assert complete or not broken
+        assert broken or client.aborted or not complete, "what ends in order says that it failed"
         assert not ending.committed or broken or client.aborted
 
 
