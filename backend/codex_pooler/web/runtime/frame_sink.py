@@ -14,6 +14,7 @@ from codex_pooler.protocol.sse import EventScanner
 from codex_pooler.protocol.websocket import frame
 from codex_pooler.web.runtime.client_socket import ClientSocket
 
+OVERLOADED_SECONDS = 2
 KEEPALIVE = b'{"type":"keepalive"}'
 
 
@@ -73,7 +74,12 @@ class FrameSink:
 
 
 def as_frame(failure: Failure, stream_id: str | None) -> bytes:
-    """The error message for a failure: the backend's own error object where it is the request's fault, else ours."""
+    """The error message for a failure: the backend's own error object where it is the request's fault, else ours.
+
+    Of an overload Codex gives up at once on a websocket, unless it is told as something to wait for.
+    """
+    if failure.code == "server_is_overloaded" and failure.verbatim is None:
+        failure = Failure(429, "backend_overloaded", failure.message, "rate_limit_error", OVERLOADED_SECONDS)
     body = failure.verbatim or error_body(failure.code, failure.message, kind=failure.kind, **failure.members())
     headers = {"retry-after": str(failure.retry_after)} if failure.retry_after is not None else None
     return labelled(error_frame(failure.status, body, headers), stream_id)
