@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from codex_pooler.gateway import answers
-from codex_pooler.gateway.call_course import CallAnswer, CallCourse, CallRequest
+from codex_pooler.gateway.call_course import CallAnswer, CallCourse, CallRequest, asked
 from codex_pooler.gateway.call_trial import GONE, attempt
 from codex_pooler.gateway.choosing import chosen
 from codex_pooler.gateway.classify import Blame, Verdict
@@ -46,8 +46,8 @@ LARGEST_READ = 16 * 1024 * 1024  # bytes
 
 async def run_call(call: CallRequest, house: House) -> CallAnswer:
     """Serve one call and write it down, once.  A client that leaves ends it: the answer is of use to nobody else."""
-    course = CallCourse(call, house)
-    course.begin()
+    course = CallCourse(house=house, admitted=call.admitted.monotonic, call=call)
+    course.open(asked(call))
     answer = CallAnswer(499, outcome="cancelled", code=GONE)
     try:
         answer = await _within_limits(course)
@@ -62,17 +62,10 @@ async def _within_limits(course: CallCourse) -> CallAnswer:
     if call.route_class in WITHOUT_QUOTA:
         return await _serve(course)
     try:
-        reservation = house.limits.reserve(call.key, call.model or "", Estimate(), moment())
+        course.reservation = house.limits.reserve(call.key, call.model or "", Estimate(), moment())
     except KeyLimitReached as exc:
         return _failed(answers.key_limit(exc), outcome="rejected")
-    try:
-        answer = await _serve(course)
-        if answer.outcome == "succeeded":
-            usage = answer.usage
-            reservation.settle(usage.total if usage else None, course.cost(usage).micros)
-        return answer
-    finally:
-        reservation.release()
+    return await _serve(course)
 
 
 async def _serve(course: CallCourse) -> CallAnswer:

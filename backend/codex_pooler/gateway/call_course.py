@@ -1,22 +1,19 @@
-"""The book that is kept on one call: what was asked, who was tried, and, once, how it ended."""
+"""The book of one call: what was asked, and how it ended."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from codex_pooler.accounting.prices import Cost
-from codex_pooler.accounting.settlement import Asked, Ended, Tried, begun_row, final_row
-from codex_pooler.gateway.course import ms
-from codex_pooler.gateway.house import House, moment
+from codex_pooler.accounting.settlement import Asked, Ended
+from codex_pooler.gateway.book import Book, ms
+from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.routing.candidates import Moment
 from codex_pooler.snapshot.model import Key
-from codex_pooler.telemetry.metrics import ATTEMPTS, CALLS
+from codex_pooler.telemetry.metrics import CALLS
 
 READY_SECONDS = 30.0  # how long to go on asking whether something is ready
 
@@ -83,54 +80,28 @@ class CallRequest:
     ready_seconds: float = READY_SECONDS
 
 
-@dataclass(slots=True)
-class CallCourse:
+@dataclass(slots=True, kw_only=True)
+class CallCourse(Book):
     """What has happened to a call so far; ``settle`` writes it down."""
 
     call: CallRequest
-    house: House
-    asked: Asked = field(init=False)
-    begun: bytes = field(init=False)
-    attempts: list[Tried] = field(default_factory=list)
-    excluded: Counter[str] = field(default_factory=Counter)
-    routing: Mapping[str, Any] | None = None
-
-    def begin(self) -> None:
-        """Write down that the call began, before anything is sent."""
-        self.asked = asked(self.call)
-        self.begun = begun_row(self.asked)
-        self.house.journal.begin(self.call.id, self.begun)
-
-    def cost(self, usage: Usage | None) -> Cost:
-        return self.house.prices.current.cost((self.call.model,), None, None, usage)
 
     def settle(self, answer: CallAnswer) -> None:
-        house = self.house
         ended = Ended(
             status=answer.outcome,
             http_status=answer.status,
             error_code=answer.code,
-            duration_ms=ms(moment().monotonic - self.call.admitted.monotonic),
+            duration_ms=ms(moment().monotonic - self.admitted),
             ttft_ms=None,
             usage=answer.usage,
             service_tier=None,
             response_bytes=len(answer.body),
-            attempts=self._attempts(),
+            attempts=self.tried(),
             excluded=self.excluded,
-            cost=self.cost(answer.usage),
+            cost=self.house.prices.current.cost((self.call.model,), None, None, answer.usage),
             routing=self.routing,
         )
-        house.journal.end(self.call.id, final_row(self.asked, self.begun, ended))
-        house.finished[self.call.key.pool.id] += 1
-        house.metrics.count(CALLS, answer.outcome)
-        for tried in self.attempts:
-            house.metrics.count(ATTEMPTS, tried.outcome)
-
-    def _attempts(self) -> list[Tried]:
-        """Nothing followed the last attempt: if it was to be replaced, it simply failed."""
-        if self.attempts and self.attempts[-1].outcome == "failed_over":
-            self.attempts[-1] = replace(self.attempts[-1], outcome="failed")
-        return self.attempts
+        self.close(ended, CALLS)
 
 
 def asked(call: CallRequest) -> Asked:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from codex_pooler.accounting.settlement import Tried
 from codex_pooler.gateway.call_course import CallCourse, CallRequest
-from codex_pooler.gateway.choosing import with_newer_login
+from codex_pooler.gateway.choosing import doubt_login, with_newer_login
 from codex_pooler.gateway.classify import Verdict, classify
-from codex_pooler.gateway.course import ms
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.learn import learn
 from codex_pooler.gateway.turn import Ending
@@ -32,7 +30,7 @@ async def attempt(course: CallCourse, account: Account) -> tuple[Ending, Verdict
             if verdict.renew and (renewed := await with_newer_login(house, account)):
                 ending, verdict = await _try(course, renewed)
                 if verdict.renew:
-                    house.doubt_login(renewed, verdict.code)
+                    doubt_login(house, renewed, verdict.code)
         except asyncio.CancelledError:
             house.known.health.probe_ended(account.id, call.route_class)
             raise
@@ -46,12 +44,12 @@ async def _try(course: CallCourse, account: Account) -> tuple[Ending, Verdict]:
     try:
         ending = await _ask_until_ready(course, account)
     except asyncio.CancelledError:
-        course.attempts.append(_tried(course, account, started, "cancelled", None, GONE))
+        course.note(account, started, "cancelled", None, GONE)
         raise
     verdict = classify(ending)
     _observe(course.house, account, ending)
     outcome = "served" if not verdict.code else "failed_over" if verdict.move else "failed"
-    course.attempts.append(_tried(course, account, started, outcome, ending.status, verdict.code or None))
+    course.note(account, started, outcome, ending.status, verdict.code or None)
     return ending, verdict
 
 
@@ -118,10 +116,3 @@ def _ending(collector: Collector) -> Ending:
     if reason.endswith("_timeout"):
         return Ending("timeout", head=head, reason=reason)
     return Ending("lost", head=head, reason=f"upstream_{reason}")
-
-
-def _tried(
-    course: CallCourse, account: Account, started: float, outcome: str, status: int | None, code: str | None
-) -> Tried:
-    begun = ms(started - course.call.admitted.monotonic)
-    return Tried(account.id, account.label, begun, ms(moment().monotonic - started), outcome, status, code)

@@ -9,6 +9,8 @@ from codex_pooler.gateway.house import House, moment
 from codex_pooler.routing.candidates import Choice, NoCandidate, RouteRequest, choose
 from codex_pooler.snapshot.model import Account
 
+# what a backend says of a token that was fresh a moment ago only when the login behind it is gone
+REFUSED_FOR_GOOD = frozenset({"token_revoked", "token_invalidated", "invalid_api_key", "invalid_authentication"})
 RENEWAL_SECONDS = 10.0  # how long a request waits for a new login before it goes to another account
 
 
@@ -45,3 +47,9 @@ async def with_newer_login(house: House, account: Account) -> Account | None:
         return None
     house.known.quotas.relogin(account.id)
     return replace(account, access_token=renewal.token)
+
+
+def doubt_login(house: House, account: Account, code: str) -> None:
+    """Even a fresh token of this account was refused.  If that is final, it is for a person to mend."""
+    if code in REFUSED_FOR_GOOD and house.refresher is not None:
+        house.refresher.give_up_soon(account.id, account.access_token, code)

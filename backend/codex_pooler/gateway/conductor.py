@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from codex_pooler.gateway.choosing import chosen, with_newer_login
+from codex_pooler.gateway.choosing import chosen, doubt_login, with_newer_login
 from codex_pooler.gateway.classify import Verdict
 from codex_pooler.gateway.course import Course
 from codex_pooler.gateway.house import House, moment
@@ -19,16 +19,17 @@ from codex_pooler.routing.candidates import Choice, NoCandidate
 from codex_pooler.routing.explain import brief
 from codex_pooler.snapshot.model import Account
 
-# what a backend says of a token that was fresh a moment ago only when the login behind it is gone
-REFUSED_FOR_GOOD = frozenset({"token_revoked", "token_invalidated", "invalid_api_key", "invalid_authentication"})
-
 
 async def run_turn(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
     """Serve one model turn: try candidates until output is visible, then settle exactly once.
 
     Returns how it ended; when ``failure`` is set and the sink has not begun, the caller owes the client an answer.
     """
-    course, outcome, draining = Course(turn, sink, house), CANCELLED, False
+    course, outcome, draining = (
+        Course(house=house, admitted=turn.admitted.monotonic, turn=turn, sink=sink),
+        CANCELLED,
+        False,
+    )
     try:
         prepared = prepare(turn, house)
     except Refused as refused:
@@ -79,8 +80,8 @@ async def _tried(course: Course, choice: Choice) -> tuple[Ending, Verdict]:
             body, stripped = shorter, True
             waiting.appendleft(account)
             continue
-        if verdict.code in REFUSED_FOR_GOOD and renewed and account.id == renewed.id:
-            course.house.doubt_login(account, verdict.code)
+        if verdict.renew and renewed and account.id == renewed.id:
+            doubt_login(course.house, account, verdict.code)
         elif verdict.renew and not renewed and (renewed := await with_newer_login(course.house, account)):
             waiting.appendleft(renewed)
         if not waiting or not verdict.move:

@@ -26,7 +26,7 @@ from codex_pooler.keys.limits import Limits
 from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known, Moment
 from codex_pooler.snapshot.loader import SnapshotHolder
-from codex_pooler.snapshot.model import Account, Pool
+from codex_pooler.snapshot.model import Pool
 from codex_pooler.snapshot.settings import Gateway
 from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.pool import ConnectionPool
@@ -117,11 +117,6 @@ class House:
         own = self.limits.headers(turn.key, turn.fields.model, turn.admitted)
         quota = self.pool_limits.headers(turn.key.pool, self.known.quotas, turn.admitted.wall)
         return [("x-models-etag", self.snapshot.current.listing(turn.key).etag), *own, *quota]
-
-    def doubt_login(self, account: Account, code: str) -> None:
-        """Even a fresh token of this account is refused: that is for a person to mend."""
-        if self.refresher is not None:
-            self.refresher.give_up_soon(account.id, account.access_token, code)
 
     async def clients_gone(self, seconds: float) -> None:
         """Wait until the open sockets have ended; those that have not by then are cut off."""

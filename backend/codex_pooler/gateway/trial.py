@@ -6,10 +6,9 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from codex_pooler.accounting.settlement import Tried
 from codex_pooler.gateway.attempt import Attempt
 from codex_pooler.gateway.classify import Verdict, classify
-from codex_pooler.gateway.course import Course, ms
+from codex_pooler.gateway.course import Course
 from codex_pooler.gateway.drain import drain
 from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.http_way import HttpWay
@@ -98,7 +97,7 @@ class Trial:
         moves_on = (verdict.move or verdict.strip_reasoning) and not ending.committed
         outcome = "served" if not verdict.code else "failed_over" if moves_on else "failed"
         outcome = "cancelled" if ending.kind == "client_gone" else outcome
-        course.attempts.append(self._tried(outcome, ending.status, verdict.code or None))
+        course.note(self.account, self.started, outcome, ending.status, verdict.code or None)
         return verdict
 
     def _learn(self, ending: Ending, verdict: Verdict) -> None:
@@ -151,9 +150,5 @@ class Trial:
         if self.attempt:
             course.first_output_at = self.attempt.first_output_at
         self._learn(ending, classify(ending))
-        course.attempts.append(self._tried("cancelled", ending.status, "client_disconnected"))
+        course.note(self.account, self.started, "cancelled", ending.status, "client_disconnected")
         course.settle(Outcome("cancelled", None, 499, "client_disconnected", ending.terminal))
-
-    def _tried(self, outcome: str, status: int | None, code: str | None) -> Tried:
-        account, begun = self.account, ms(self.started - self.course.turn.admitted.monotonic)
-        return Tried(account.id, account.label, begun, ms(moment().monotonic - self.started), outcome, status, code)
