@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -21,16 +22,14 @@ class Carrier(Protocol):
 
     def pause(self) -> None:
         """Stop reading: the client is slower than the backend."""
-        ...
 
     def resume(self) -> None: ...
 
     def abort(self) -> None:
         """Drop it; it says nothing more."""
-        ...
 
 
-class Attempt:
+class Attempt(ABC):
     """One account's try at a turn.  ``ending`` resolves exactly once; times are the loop's monotonic seconds."""
 
     def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop) -> None:
@@ -51,30 +50,31 @@ class Attempt:
     # -- what depends on the carrier
 
     @property
+    @abstractmethod
     def carrier(self) -> Carrier | None:
-        raise NotImplementedError
+        """The connection it runs on; None before it is sent."""
 
     @property
+    @abstractmethod
     def found_a_closed_connection(self) -> bool:
         """The turn went out on a connection from an earlier turn and nothing at all came back."""
-        raise NotImplementedError
 
     @property
     def answered(self) -> bool:
         """The backend has begun to answer."""
         return self.head is not None
 
+    @abstractmethod
     def limit_headers(self) -> Sequence[tuple[str, str]]:
         """What the backend's heads say of the account's limits, among other things."""
-        raise NotImplementedError
 
+    @abstractmethod
     def insertable(self) -> bool:
         """Something of ours may stand here in the client's stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lost(self, reason: str) -> None:
         """The carrier failed."""
-        raise NotImplementedError
 
     # -- what does not
 

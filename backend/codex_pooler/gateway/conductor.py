@@ -25,11 +25,8 @@ async def run_turn(turn: TurnRequest, sink: Sink, house: House) -> Outcome:
 
     Returns how it ended; when ``failure`` is set and the sink has not begun, the caller owes the client an answer.
     """
-    course, outcome, draining = (
-        Course(house=house, admitted=turn.admitted.monotonic, turn=turn, sink=sink),
-        CANCELLED,
-        False,
-    )
+    course = Course(house=house, admitted=turn.admitted.monotonic, turn=turn, sink=sink)
+    outcome, draining = CANCELLED, False
     try:
         prepared = prepare(turn, house)
     except Refused as refused:

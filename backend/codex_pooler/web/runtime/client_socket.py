@@ -11,17 +11,16 @@ from aiohttp import web
 from codex_pooler.protocol import websocket as ws
 from codex_pooler.protocol.websocket import FrameError, Message, MessageReader
 from codex_pooler.upstream.masking import mask
-from codex_pooler.web.runtime.outbox import outbox
+from codex_pooler.web.runtime.outbox import HIGH_WATER, Channel
 
-HIGH_WATER = 256 * 1024
 MOST_UNREAD = 4 * HIGH_WATER  # from there on nothing more is said to a client
 PING_SECONDS = 25.0
 SILENT_SECONDS = 90.0  # three unanswered pings: the client is gone without having said so
 CLOSING_SECONDS = 2.0  # how long a client may take to answer our goodbye
 
 
-class ClientSocket(asyncio.Protocol):
-    """Takes the connection over from aiohttp.  Writes never block and never raise.
+class ClientSocket(Channel, asyncio.Protocol):
+    """Takes the connection over from aiohttp.
 
     Thousands of them may sit idle, so that what is only needed in motion is made then.
     ``received`` gets every text message; ``gone`` is called once, when the connection has ended.
@@ -30,29 +29,22 @@ class ClientSocket(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_gone",
-        "_outbox",
-        "_pending",
         "_pinged_at",
         "_reader",
         "_received",
-        "_transport",
         "_writable",
-        "bytes_sent",
         "last_inbound",
     )
 
     def __init__(
         self, transport: asyncio.Transport, received: Callable[[Message], None], gone: Callable[[], None]
     ) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._received, self._gone = received, gone
         self._reader = MessageReader(masked=True, mask=mask)
         self._writable: asyncio.Event | None = None  # set when the client lags behind no more
         self.last_inbound = self._pinged_at = time.monotonic()
         self._closing = False
-        self._pending = b""
-        self._outbox = outbox()
-        self.bytes_sent = 0
 
     def take_over(self, head: bytes, early: bytes) -> None:
         """Answer the upgrade with ``head`` and read frames from now on, the ``early`` ones first."""
@@ -63,42 +55,24 @@ class ClientSocket(asyncio.Protocol):
             self.data_received(early)
 
     @property
-    def open(self) -> bool:
-        return not self._closing and not self._transport.is_closing()
-
-    @property
-    def congested(self) -> bool:
-        return self.open and self._transport.get_write_buffer_size() > HIGH_WATER
+    def gone(self) -> bool:
+        return self._closing or self._transport.is_closing()
 
     async def drained(self) -> None:
+        """Wait until the client has taken enough of what is buffered for it."""
+        self.flush()
         if self._writable is not None:
             await self._writable.wait()
 
-    def write(self, data: bytes) -> None:
-        if not self.open:
-            return
-        self.bytes_sent += len(data)
-        if self._pending:
-            self._pending += data
-        else:
-            self._pending = data
-            self._outbox.add(self)
-
-    def flush(self) -> None:
-        """Hand over what waits for the end of the loop's round."""
-        data, self._pending = self._pending, b""
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
-
     def say(self, payload: bytes) -> None:
         """One text message.  A client that keeps asking for what it does not read is cut off."""
-        if len(self._pending) + self._transport.get_write_buffer_size() > MOST_UNREAD:
+        if self.unread > MOST_UNREAD:
             self._transport.abort()
         self.write(ws.frame(payload))
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye, and hang up when the client has answered or does not answer soon."""
-        if not self.open:
+        if self.gone:
             return
         self.flush()
         self._transport.write(ws.frame(ws.close_payload(code, reason), ws.CLOSE))
@@ -110,7 +84,7 @@ class ClientSocket(asyncio.Protocol):
         """Called about once a second."""
         if now - self.last_inbound > SILENT_SECONDS:
             self._transport.abort()
-        elif now - max(self.last_inbound, self._pinged_at) > PING_SECONDS and self.open:
+        elif now - max(self.last_inbound, self._pinged_at) > PING_SECONDS and not self.gone:
             self._pinged_at = now
             self._transport.write(ws.frame(b"", ws.PING))
 

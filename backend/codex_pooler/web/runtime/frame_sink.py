@@ -33,7 +33,7 @@ class FrameSink:
 
     @property
     def gone(self) -> bool:
-        return not self._socket.open
+        return self._socket.gone
 
     @property
     def congested(self) -> bool:

@@ -6,16 +6,52 @@ A write wakes the process that reads it; waking one at a time between two reads 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
+HIGH_WATER = 256 * 1024  # bytes buffered for a client before the backend is told to wait
 
-class Channel(Protocol):
-    """A connection with bytes that wait to be written."""
+
+class Channel:
+    """A client's connection.  Writes never block and never raise; after the client left they do nothing."""
+
+    __slots__ = ("_outbox", "_pending", "_transport", "bytes_sent")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport, self._outbox = transport, outbox()
+        self._pending = b""
+        self.bytes_sent = 0
+
+    @property
+    def gone(self) -> bool:
+        """Nothing reaches the client any more."""
+        return self._transport.is_closing()
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return len(self._pending) + self._transport.get_write_buffer_size()
+
+    @property
+    def congested(self) -> bool:
+        """More waits for the client than should."""
+        return not self.gone and self.unread > HIGH_WATER
+
+    def write(self, data: bytes) -> None:
+        """Bytes as they are to go out, at the end of this round."""
+        if self.gone:
+            return
+        self.bytes_sent += len(data)
+        if self._pending:
+            self._pending += data
+        else:
+            self._pending = data
+            self._outbox.add(self)
 
     def flush(self) -> None:
-        """Write them; nothing happens when there are none."""
-        ...
+        """Hand over what waits for the end of the round."""
+        data, self._pending = self._pending, b""
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
 
 
 class Outbox:

@@ -7,38 +7,28 @@ from typing import Any
 
 from aiohttp import web
 
-from codex_pooler.web.runtime.outbox import outbox
+from codex_pooler.web.runtime.outbox import HIGH_WATER, Channel
 
 LAST_CHUNK = b"0\r\n\r\n"
-HIGH_WATER = 256 * 1024  # bytes buffered for a client before the backend is told to wait
 
 
-class ClientStream:
-    """Writes never block and never raise; after the client left they do nothing."""
+class ClientStream(Channel):
+    """The response to one request; see Channel."""
 
-    __slots__ = ("_chunked", "_head", "_outbox", "_pending", "_request", "_transport", "begun", "bytes_sent", "ended")
+    __slots__ = ("_chunked", "_head", "_request", "begun", "ended")
 
     def __init__(self, request: web.Request) -> None:
         assert request.transport is not None
-        self._request, self._transport = request, request.transport
+        super().__init__(request.transport)
+        self._request = request
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         self._chunked = request.version >= (1, 1)
         self.begun = self.ended = False
-        self.bytes_sent = 0
-        self._head = self._pending = b""
-        self._outbox = outbox()
+        self._head = b""
 
     @property
     def chunked(self) -> bool:
         return self._chunked
-
-    @property
-    def gone(self) -> bool:
-        return self._transport.is_closing()
-
-    @property
-    def congested(self) -> bool:
-        return not self.gone and self._transport.get_write_buffer_size() > HIGH_WATER
 
     def begin(self, headers: Iterable[tuple[str, str]]) -> None:
         """The head of a 200 response, once; it goes out together with what follows."""
@@ -60,23 +50,6 @@ class ClientStream:
             wire += LAST_CHUNK if self._chunked else b""
         head, self._head = self._head, b""
         self.write(head + wire)
-
-    def write(self, data: bytes) -> None:
-        """Bytes that are framed already."""
-        if self._transport.is_closing():
-            return
-        self.bytes_sent += len(data)
-        if self._pending:
-            self._pending += data
-        else:
-            self._pending = data
-            self._outbox.add(self)
-
-    def flush(self) -> None:
-        """Hand over what waits for the end of the loop's round."""
-        data, self._pending = self._pending, b""
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
 
     def finish(self, *, terminated: bool = False) -> None:
         """``terminated``: the last chunk went out with ``write`` already."""

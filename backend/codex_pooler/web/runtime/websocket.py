@@ -184,7 +184,7 @@ class Session:
     def _begin(self, message: Message, frame: FrameFields) -> None:
         """Start a turn, as far as that can be said at once."""
         self._follow_configuration()
-        if not self._socket.open:
+        if self._socket.gone:
             return
         if self._stopping:
             self._refuse(Failure(503, "gateway_restarting", DRAINING), frame.stream_id)
