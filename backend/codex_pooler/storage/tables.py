@@ -54,7 +54,7 @@ STRATEGIES = (
     "soonest_reset",
     "fill_first",
 )
-ACCOUNT_STATES = ("pending", "active", "paused", "reauth_required", "disabled")
+ACCOUNT_STATES = ("pending", "active", "draining", "paused", "reauth_required", "disabled")
 KEY_STATES = ("active", "paused", "revoked")
 ROLES = ("instance_owner", "instance_admin", "instance_viewer")
 REQUEST_STATES = ("succeeded", "failed", "rejected", "cancelled", "interrupted")
@@ -107,6 +107,15 @@ accounts = sa.Table(
     flag("refresh_refused", False),  # for good: only a new login helps
     instant("refresh_leased_until", nullable=True),
     sa.Column("max_concurrency", sa.Integer),
+    text("notes", nullable=True),
+    sa.Column("tags", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'::text[]")),
+    # what the backend says of the account's workspace: where and how its requests must go
+    flag("is_fedramp", False),
+    text("routing_override", nullable=True),
+    text("backend_origin", nullable=True),
+    instant("checked_at", nullable=True),
+    # what deviates from quota/resets.py: Policy, by name
+    sa.Column("reset_policy", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     number("version", 1),
     instant("created_at", now=True),
     instant("updated_at", now=True),
@@ -121,7 +130,7 @@ account_secrets = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("sealed", sa.LargeBinary, nullable=False),  # storage/vault.py: purpose "upstream"
     instant("updated_at", now=True),
-    one_of("kind", "access", "refresh", "id"),
+    one_of("kind", "access", "refresh", "id", "egress"),  # egress: the proxy's address with its password
 )
 
 pool_accounts = sa.Table(
@@ -404,4 +413,152 @@ instance_settings = sa.Table(
     sa.Column("value", JSONB, nullable=False),
     number("version", 1),
     instant("updated_at", now=True),
+)
+
+# -- logins on their way in
+
+oauth_flows = sa.Table(
+    "oauth_flows",
+    metadata,
+    key(),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True),  # null: a new one
+    sa.Column("invite_id", sa.Uuid, sa.ForeignKey("invites.id", ondelete="CASCADE"), index=True),
+    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="SET NULL"), index=True),
+    text("state", "pending"),
+    sa.Column("state_digest", sa.LargeBinary, unique=True),  # keyed digest of OAuth's state parameter
+    sa.Column("sealed", sa.LargeBinary),  # verifier, device codes, egress proxy; gone once the flow has ended
+    sa.Column("interval_seconds", sa.Integer),
+    instant("polled_at", nullable=True),
+    text("error", nullable=True),
+    sa.Column("result_account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="SET NULL"), index=True),
+    sa.Column("result_created", sa.Boolean),
+    instant("created_at", now=True),
+    instant("expires_at"),
+    instant("finished_at", nullable=True),
+    one_of("kind", "browser", "device"),
+    one_of("state", "pending", "authorizing", "completed", "failed", "expired", "cancelled"),
+)
+
+invites = sa.Table(
+    "invites",
+    metadata,
+    key(),
+    sa.Column("pool_id", sa.Uuid, sa.ForeignKey("pools.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True),  # to be relinked
+    sa.Column("email", sa.Text, nullable=False),  # stored lower-case
+    text("status", "active"),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),  # keyed digest of the link's token
+    sa.Column("invited_by", sa.Uuid, sa.ForeignKey("operators.id", ondelete="SET NULL"), index=True),
+    text("invited_by_name", nullable=True),
+    text("note", nullable=True),
+    flag("issue_api_key", False),
+    text("email_state", "not_sent"),
+    text("email_error", nullable=True),
+    instant("email_sent_at", nullable=True),
+    sa.Column("result_account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="SET NULL"), index=True),
+    instant("accepted_at", nullable=True),
+    instant("created_at", now=True),
+    instant("expires_at"),
+    one_of("status", "active", "accepted", "expired", "revoked"),
+    one_of("email_state", "not_sent", "queued", "sent", "failed"),
+    sa.Index("ix_invites_one_active", "pool_id", "email", unique=True, postgresql_where=sa.text("status = 'active'")),
+    sa.Index("ix_invites_newest", sa.text("created_at DESC"), sa.text("id DESC")),
+)
+
+# -- what became of quota over time, and the resets that an account has saved
+
+quota_samples = sa.Table(
+    "quota_samples",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("limit_key", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("observed_at", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("used_percent", sa.Float, nullable=False),
+    instant("reset_at", nullable=True),
+    sa.Index("ix_quota_samples_observed_at", "observed_at"),
+)
+
+saved_resets = sa.Table(
+    "saved_resets",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("credit_id", sa.Text, primary_key=True),  # the backend's name for it
+    text("status", "available"),
+    instant("granted_at", nullable=True),
+    instant("expires_at", nullable=True),
+    instant("first_seen_at", now=True),
+    instant("seen_at", now=True),
+)
+
+# an account's open claim is the lock: whoever could insert it may spend, nobody else
+saved_reset_claims = sa.Table(
+    "saved_reset_claims",
+    metadata,
+    key(),  # also what the backend is told, so that a repeated request spends nothing twice
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("credit_id", sa.Text),
+    text("trigger"),
+    text("phase", "claimed"),
+    number("dispatches", 0),
+    instant("dispatch_at", nullable=True),
+    text("outcome", nullable=True),  # the backend's own word
+    sa.Column("windows_reset", sa.Integer),
+    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="SET NULL"), index=True),
+    instant("created_at", now=True),
+    instant("sent_at", nullable=True),
+    instant("applied_at", nullable=True),
+    instant("finished_at", nullable=True),
+    one_of("trigger", "manual", "blocked", "threshold", "expiry"),
+    one_of("phase", "claimed", "sent", "unknown", "applied", "confirmed", "noop", "expired"),
+    sa.Index(
+        "ix_saved_reset_claims_open",
+        "account_id",
+        unique=True,
+        postgresql_where=sa.text("phase IN ('claimed', 'sent', 'unknown')"),
+    ),
+    sa.Index("ix_saved_reset_claims_newest", "account_id", sa.text("created_at DESC")),
+)
+
+# -- the processes of this installation, and what was done
+
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    key(),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("leads", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'::text[]")),  # names of loops
+    # accounts that are being drained: which of them the process knows of, and which still serve a turn there
+    sa.Column("drains_known", ARRAY(sa.Uuid), nullable=False, server_default=sa.text("'{}'::uuid[]")),
+    sa.Column("drains_busy", ARRAY(sa.Uuid), nullable=False, server_default=sa.text("'{}'::uuid[]")),
+    instant("started_at", now=True),
+    instant("seen_at", now=True),
+)
+
+audit_events = sa.Table(
+    "audit_events",
+    metadata,
+    key(),
+    instant("occurred_at", now=True),
+    sa.Column("actor_type", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.Uuid),
+    text("actor_label", nullable=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target_type", sa.Text, nullable=False),
+    sa.Column("target_id", sa.Uuid),
+    text("target_label", nullable=True),
+    sa.Column("pool_ids", ARRAY(sa.Uuid), nullable=False, server_default=sa.text("'{}'::uuid[]")),
+    text("outcome", "success"),
+    text("reason", nullable=True),
+    text("client_ip", nullable=True),
+    sa.Column("details", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+    one_of("actor_type", "user", "api_token", "system", "visitor"),
+    one_of("outcome", "success", "failure"),
+    sa.Index("ix_audit_events_newest", sa.text("occurred_at DESC"), sa.text("id DESC")),
+    sa.Index("ix_audit_events_target", "target_id", sa.text("occurred_at DESC")),
 )

@@ -1,0 +1,118 @@
+"""What an operator is shown of an upstream account: stored facts, what the process knows, and what may be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from codex_pooler.accounts import states
+from codex_pooler.accounts.identity import account_ref, masked_email, plan_of
+from codex_pooler.accounts.logins import age_of
+from codex_pooler.accounts.readiness import AccountFacts, readiness
+from codex_pooler.accounts.renewal_plan import next_attempt, refresh_state
+from codex_pooler.storage import queries_accounts as queries
+from codex_pooler.storage.database import Session
+from codex_pooler.storage.queries_usage import NO_USAGE, usage_by
+from codex_pooler.storage.scope import seen
+from codex_pooler.web.admin.api import Call
+from codex_pooler.web.admin.problems import Problem, not_found
+from codex_pooler.web.admin.schemas import common
+from codex_pooler.web.admin.usage import usage_view
+from codex_pooler.web.admin.windows import windows_view
+
+OUT_OF_SCOPE = "The account also serves pools you do not manage."
+
+
+async def locked_account(call: Call, session: Session, account_id: UUID) -> tuple[Any, list[UUID]]:
+    """The account, locked, and the ids of its pools.  Raises Problem 404, or 403 for an account shared with others."""
+    row = await session.one(queries.LOCK, account_id=account_id)
+    pools = [m.pool_id for m in await session.fetch(queries.MEMBERSHIPS, account_ids=[account_id])] if row else []
+    scope = call.caller.scope
+    if row is None or not (scope.all or any(map(scope.sees, pools))):
+        raise not_found()
+    if not scope.sees_all(pools):
+        raise Problem(403, "capability_denied", OUT_OF_SCOPE)
+    return row, pools
+
+
+async def account_view(call: Call, session: Session, account_id: UUID) -> dict[str, Any]:
+    """One account as ``account_views`` shows it.  Raises Problem 404 when the caller does not see it."""
+    rows = await session.fetch(queries.ONE, account_id=account_id, **seen(call.caller.scope.visible))
+    if not rows:
+        raise not_found()
+    return (await account_views(call, session, rows))[0]
+
+
+async def account_views(call: Call, session: Session, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows of ``accounts`` as the API shows them (schemas.upstreams.Upstream), in their order."""
+    ids, visible = [row.id for row in rows], call.caller.scope.visible
+    pools: dict[UUID, list[Any]] = {identity: [] for identity in ids}
+    for membership in await session.fetch(queries.MEMBERSHIPS, account_ids=ids):
+        pools[membership.account_id].append(membership)
+    usage = await usage_by(session, "account_id", ids, visible)
+    used = await session.fetch(queries.LAST_USED, account_ids=ids, **seen(visible))
+    last_used = {row.account_id: row.last_used_at for row in used}
+    return [
+        _upstream_view(call, row, pools[row.id])
+        | {"usage": {**usage_view(usage.get(row.id, NO_USAGE)), "last_used_at": last_used.get(row.id)}}
+        for row in rows
+    ]
+
+
+def _upstream_view(call: Call, row: Any, memberships: Sequence[Any]) -> dict[str, Any]:
+    live, scope = call.context.live, call.caller.scope
+    facts = AccountFacts(
+        state=row.state,
+        access_expires_at=row.access_expires_at,
+        cooling_until=live.cooling_until(row.id),
+        blocked_until=live.blocked_until(row.id),
+        in_a_pool=any(m.enabled and m.pool_status == "active" for m in memberships),
+    )
+    now = datetime.now(UTC)
+    ready = readiness(facts, now)
+    plan = plan_of(row.plan_type)
+    return {
+        **{name: getattr(row, name) for name in ("id", "version", "label", "created_at", "updated_at")},
+        "email": masked_email(row.email),
+        "account_ref": account_ref(row.chatgpt_account_id),
+        "workspace": {"label": row.workspace_label} if row.workspace_id or row.workspace_label else None,
+        "plan": {"family": plan.family, "label": plan.label},
+        "onboarding_method": row.onboarding,
+        "status": row.state,
+        "status_reason": row.state_reason,
+        "readiness": {"state": ready.state, "label": ready.label, "until": ready.until},
+        "credential": {
+            "kind": row.credential_kind,
+            "access_expires_at": row.access_expires_at,
+            "last_refresh_at": row.last_refresh_at,
+            "refresh": _refresh_view(row, now),
+        },
+        "pools": [common.ref(m.pool_id, m.pool_name) for m in memberships if scope.sees(m.pool_id)],
+        "windows": windows_view(live.windows(row.id), now),
+        "in_flight": live.in_flight(row.id),
+        "allowed_actions": _actions(call, row, [m.pool_id for m in memberships]),
+    }
+
+
+def _refresh_view(row: Any, now: datetime) -> dict[str, Any]:
+    age = age_of(row)
+    return {
+        "state": refresh_state(age, now),
+        "next_attempt_at": next_attempt(age),
+        "failures": row.refresh_failures,
+        "last_error": row.refresh_error,
+    }
+
+
+def _actions(call: Call, row: Any, pools: Sequence[UUID]) -> list[Mapping[str, Any]]:
+    if not call.caller.may("upstreams:write"):
+        denied: str | None = "Your role may only look."
+    else:
+        denied = None if call.caller.scope.sees_all(pools) else OUT_OF_SCOPE
+    possible = states.refusals(row.state, login_refused=row.refresh_refused)
+    reasons = {action: denied or reason for action, reason in possible.items()}
+    if not call.caller.may("pools:write"):
+        reasons["assign"] = denied or "Only an owner assigns accounts to pools."
+    return [{"action": a, "enabled": reason is None, "reason": reason} for a, reason in reasons.items()]
