@@ -1,4 +1,4 @@
-"""Lets go of history that has become too old: whole days of the request log, and hours of the rollup."""
+"""Lets go of history that has become too old: days of the log, hours of the rollup, and how full windows were."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from psycopg2.errors import LockNotAvailable
 from codex_pooler.snapshot.settings import Retention
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.queries_log import FORGET_HOURS, PARTITIONS, partition_day, partition_name
+from codex_pooler.storage.queries_quota import FORGET_SAMPLES
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,9 @@ async def forget_what_is_old(database: Database, wanted: Retention, now: datetim
     if wanted.request_logs_days:
         await _drop_days(database, (now - timedelta(days=wanted.request_logs_days)).date())
     if wanted.rollups_days:
-        await _forget_hours(database, now - timedelta(days=wanted.rollups_days))
+        await _forget_rows(database, FORGET_HOURS, now - timedelta(days=wanted.rollups_days))
+    if wanted.quota_history_days:
+        await _forget_rows(database, FORGET_SAMPLES, now - timedelta(days=wanted.quota_history_days))
 
 
 async def _drop_days(database: Database, oldest_kept: date) -> None:
@@ -66,9 +69,9 @@ async def _drop(database: Database, day: date) -> None:
     log.info("dropped the turns of %s from the request log", day)
 
 
-async def _forget_hours(database: Database, before: datetime) -> None:
+async def _forget_rows(database: Database, batch: str, before: datetime) -> None:
     async with database.session() as session:
         while True:
-            await session.run(FORGET_HOURS, {"before": before, "many": BATCH})
+            await session.run(batch, {"before": before, "many": BATCH})
             if session.cursor.rowcount < BATCH:
                 return

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import psycopg2
 
+from codex_pooler.quota.history import EVERY_SECONDS, LEAST_MOVE, History
 from codex_pooler.quota.quotas import Quotas
+from codex_pooler.quota.windows import RESET_TOLERANCE
 from codex_pooler.storage import queries_quota as queries
 from codex_pooler.storage.database import Database
 
@@ -45,6 +47,7 @@ class QuotaKeeper:
 
     def __init__(self, database: Database, quotas: Quotas, clock: ClockWatch | None = None) -> None:
         self._database, self._quotas, self._clock = database, quotas, clock or ClockWatch()
+        self._history = History()
         self._complained = False
 
     async def load(self) -> None:
@@ -56,8 +59,14 @@ class QuotaKeeper:
         self._quotas.restore(windows, states, blocks)
 
     async def store(self) -> None:
-        """Write what changed, in one statement.  Raises what the database raises; nothing is lost then."""
+        """Write what changed, and what of it is to be remembered.  Raises what the database raises; nothing is lost
+        then."""
+        await self._store_changes()
+        await self._store_history()
+
+    async def _store_changes(self) -> None:
         changes = self._quotas.changes()
+        self._history.note(changes.samples)
         if not changes:
             return
         soon = datetime.now(UTC) + CLOCK_SLACK
@@ -72,6 +81,15 @@ class QuotaKeeper:
         except BaseException:
             self._quotas.put_back(changes)
             raise
+
+    async def _store_history(self) -> None:
+        """Repeating a batch that was stored although nobody heard of it changes nothing."""
+        news = {"seconds": EVERY_SECONDS, "percent": LEAST_MOVE, "reset_seconds": RESET_TOLERANCE}
+        while batch := self._history.next_batch():
+            samples = orjson.dumps([sample.as_row() for sample in batch]).decode()
+            async with self._database.session() as session:
+                await session.run(queries.STORE_SAMPLES, {"samples": samples, **news})
+            self._history.stored(batch)
 
     async def run(self) -> None:
         """Store every second what changed, and merge what others stored, until cancelled."""
@@ -92,6 +110,7 @@ class QuotaKeeper:
         if seconds := self._clock.jump():
             log.warning("the clock was set by %.0f seconds; what is known of quotas moves along", seconds)
             self._quotas.shift(seconds)
+            self._history.shift(seconds)
 
     async def _quietly(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run it; say once when the database is away, and once when it is back."""

@@ -172,6 +172,9 @@ class Retention(Group):
 
     request_logs_days: Annotated[int, whole("Request log", "0: for ever", 0, 3650, "d", applies="within a day")] = 90
     rollups_days: Annotated[int, whole("Hourly figures", "0: for ever", 0, 3650, "d", applies="within a day")] = 730
+    quota_history_days: Annotated[
+        int, whole("Quota history", "how full windows were; 0: for ever", 0, 3650, "d", applies="within a day")
+    ] = 90
 
 
 @dataclass(frozen=True, slots=True)
