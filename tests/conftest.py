@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 
 from codex_pooler import __version__
+from codex_pooler.accounts.exchange import OwnExchange
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
@@ -114,7 +115,7 @@ class QuietLive:
 
 @pytest.fixture
 def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
-    spool = SecretSpool(config.state_dir / "spool")
+    logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
 
     async def nothing_to_refresh() -> None:
         return None
@@ -124,7 +125,7 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
         database=database,
         keyring=keyring,
         live=QuietLive(),
-        refresher=Refresher(Logins(database, keyring.upstream, spool), SignIn(config.auth_url)),
+        refresher=Refresher(logins, OwnExchange(SignIn(config.auth_url), logins.kept)),
         refresh_snapshot=nothing_to_refresh,
         bootstrap_token="bootstrap-token-of-the-tests",
         version=__version__,

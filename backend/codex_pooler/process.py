@@ -14,6 +14,7 @@ from uuid import UUID
 from codex_pooler import __version__
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.accounting.writer import LogWriter
+from codex_pooler.accounts.courier import Courier
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewed
@@ -200,7 +201,8 @@ async def _refresher(
         snapshot.current = with_access_token(snapshot.current, new.account_id, new.access_token, expires_at)
 
     logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
-    refresher = Refresher(logins, SignIn(config.auth_url), changed=changed, serve=serve)
+    courier = Courier(SignIn(config.auth_url), logins.kept)
+    refresher = Refresher(logins, courier, changed=changed, serve=serve)
     await refresher.store_kept()
     stack.push_async_callback(refresher.close)
     return refresher

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from codex_pooler.accounts.auth_json import parse_auth_json
+from codex_pooler.accounts.exchange import OwnExchange
 from codex_pooler.accounts.importing import import_credentials
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
@@ -51,6 +52,12 @@ class Clock:
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
+
+
+def refresher_of(logins: Logins, sign_in: SignIn, *, clock: Clock | None = None, **told: Any) -> Refresher:
+    """One that spends tokens in this process, so that the test can get in between."""
+    now = clock or Clock()
+    return Refresher(logins, OwnExchange(sign_in, logins.kept, now), clock=now, **told)
 
 
 @dataclass
@@ -104,7 +111,7 @@ class Scene:
         """A refresher that shares nothing with the first but the database."""
         spool = SecretSpool(self.folder / "elsewhere")
         logins = Logins(self.database, self.keyring.upstream, spool)
-        return Refresher(logins, sign_in or SignIn(self.backend), clock=self.clock)
+        return refresher_of(logins, sign_in or SignIn(self.backend), clock=self.clock)
 
     def kept_files(self) -> list[Path]:
         return sorted(self.folder.glob("*.sealed"))
@@ -135,7 +142,7 @@ async def scene(database: Database, keyring: Keyring, tmp_path: Path) -> AsyncIt
         async def changed(identity: UUID) -> None:
             told.append(identity)
 
-        refresher = Refresher(logins, SignIn(backend), changed=changed, serve=served.append, clock=clock)
+        refresher = refresher_of(logins, SignIn(backend), changed=changed, serve=served.append, clock=clock)
         yield Scene(
             world=world,
             backend=backend,

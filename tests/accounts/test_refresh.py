@@ -15,7 +15,7 @@ from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewal, Renewed
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.upstream.oauth import TRANSIENT, Grant, RefreshRefused, SignIn
-from tests.accounts.conftest import Scene
+from tests.accounts.conftest import Scene, refresher_of
 
 
 class HeldSignIn(SignIn):
@@ -45,7 +45,7 @@ class LostAnswers(SignIn):
 
 
 def refresher_for(scene: Scene, sign_in: SignIn) -> Refresher:
-    return Refresher(scene.logins, sign_in, clock=scene.clock)
+    return refresher_of(scene.logins, sign_in, clock=scene.clock)
 
 
 async def test_scenario_11_a_refused_token_is_renewed_and_everybody_is_told(scene: Scene) -> None:
@@ -200,7 +200,7 @@ async def test_scenario_36_a_write_that_fails_is_repeated_without_a_second_excha
 async def test_scenario_36_a_process_that_dies_before_its_write_leaves_the_login_to_the_next(scene: Scene) -> None:
     scene.logins.refusals = 1
     renewal = await scene.refresher.renew(scene.account_id, scene.token)
-    again = Refresher(scene.logins, SignIn(scene.backend))
+    again = refresher_of(scene.logins, SignIn(scene.backend))
     await again.store_kept()
     assert (await scene.stored())["access"] == renewal.token
     assert scene.kept_files() == []
@@ -210,7 +210,7 @@ async def test_a_kept_login_is_stored_before_the_spent_token_is_tried_again(scen
     scene.logins.refusals = 1
     first = await scene.refresher.renew(scene.account_id, scene.token)
     await scene.set(refresh_leased_until=None)
-    again = Refresher(scene.logins, SignIn(scene.backend))
+    again = refresher_of(scene.logins, SignIn(scene.backend))
     renewal = await again.renew(scene.account_id, scene.token)
     assert (renewal.outcome, renewal.token) == ("already_newer", first.token)
     assert scene.exchanges == 1
@@ -230,7 +230,7 @@ async def test_a_full_disk_loses_no_login(scene: Scene) -> None:
         def keep(self, owner: str, sealed: bytes) -> None:  # type: ignore[override]
             raise OSError(28, "No space left on device")
 
-    scene.logins._spool = FullDisk(scene.folder)
+    scene.logins.kept.spool = FullDisk(scene.folder)
     scene.logins.refusals = 1
     renewal = await scene.refresher.renew(scene.account_id, scene.token)
     await scene.refresher.store_kept()
@@ -359,9 +359,9 @@ async def test_scenario_38_no_token_shows_in_logs_reprs_names_or_files(
     names = " ".join(task.get_name() for task in asyncio.all_tasks())
     held.go_on.set()
     renewal = await caller
-    ((kept, new),) = scene.logins.kept()
+    ((kept, new),) = scene.logins.kept.all()
     shown = [repr(found) for found in (renewal, new, kept, refresher, await scene.logins.current(scene.account_id))]
-    written = kept.path.read_bytes() + kept.path.name.encode()
+    written = kept.read_bytes() + kept.name.encode()
     await refresher.store_kept()
     scene.fault("bad_request", body={"error": "invalid_grant"})
     shown.append(repr(await refresher.renew(scene.account_id, renewal.token or "")))

@@ -73,11 +73,11 @@ async def test_a_login_that_a_dead_process_kept_is_stored_at_the_next_start(gate
     assert login
     issued = gateway.world.issue(gateway.world.accounts["acct-1"])
     grant = Grant(issued["access_token"], issued["refresh_token"], issued["id_token"], None)
-    await logins.keep(renewed(login, grant, datetime.now(UTC)))
+    await logins.kept.keep(renewed(login.id, login.age.epoch, login.refresh_token, grant, datetime.now(UTC)))
     async with process(context.config, dsn) as next_start:
         pool = next_start.house.snapshot.current.pools[UUID(gateway.pool_id)]
         assert issued["access_token"] in [member.account.access_token for member in pool.members]
-    assert logins.kept() == []
+    assert logins.kept.all() == []
     again = await logins.current(account_id)
     assert again
     assert again.refresh_token == issued["refresh_token"]

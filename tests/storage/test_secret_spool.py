@@ -19,7 +19,7 @@ def test_kept_secrets_come_back_oldest_first_until_they_are_forgotten(tmp_path: 
     assert [each.sealed for each in again.kept("anna")] == [b"1", b"2"]
     assert {each.owner for each in again.kept()} == {"anna", "ben"}
     for each in (first, second, third, third):
-        again.forget(each)
+        again.forget(each.path)
     assert again.kept() == []
     assert list(spool.folder.iterdir()) == []
 

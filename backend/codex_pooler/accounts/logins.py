@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from codex_pooler.accounts.kept_logins import KeptLogins
 from codex_pooler.accounts.renewal import TOKEN_KINDS, Login, Renewal, Renewed
 from codex_pooler.accounts.renewal_plan import LoginAge
 from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.announce import announce_config
 from codex_pooler.storage.database import Database, Session
-from codex_pooler.storage.secret_spool import KeptSecret, SecretSpool
+from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.vault import SecretBox, SecretError
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ class Logins:
     """One per process.  Raises what the database raises."""
 
     def __init__(self, database: Database, box: SecretBox, spool: SecretSpool) -> None:
-        self._database, self._box, self._spool = database, box, spool
-        self._unreadable: set[KeptSecret] = set()
+        self._database, self._box = database, box
+        self.kept = KeptLogins(box, spool)
 
     async def ages(self) -> list[LoginAge]:
         """Every login that could be renewed and that no process is renewing."""
@@ -46,23 +46,6 @@ class Logins:
                 return against or Renewal("rejected")
             await session.execute(queries.TAKE_LEASE, account_id=account_id)
             return login
-
-    async def keep(self, renewed: Renewed) -> KeptSecret:
-        """Write the new login, sealed, where a crash cannot reach it.  Raises OSError."""
-        sealed = self._box.seal(renewed.packed(), _kept_context(renewed.account_id))
-        return await asyncio.to_thread(self._spool.keep, str(renewed.account_id), sealed)
-
-    def kept(self, account_id: UUID | None = None) -> list[tuple[KeptSecret, Renewed]]:
-        """New logins that are not stored yet, of this process and of others that shared its folder, oldest first."""
-        found = []
-        for secret in self._spool.kept(str(account_id or "*")):
-            if secret not in self._unreadable and (renewed := self._unseal(secret)):
-                found.append((secret, renewed))
-        return found
-
-    def forget(self, secret: KeptSecret) -> None:
-        """The kept login is stored, or there is a newer one."""
-        self._spool.forget(secret)
 
     async def store(self, renewed: Renewed) -> bool:
         """Store the new login; False when the account has another one by now, or is gone."""
@@ -122,14 +105,6 @@ class Logins:
             log.error("the %s token of account %s cannot be opened: %s", kind, account_id, exc)
             return ""
 
-    def _unseal(self, secret: KeptSecret) -> Renewed | None:
-        try:
-            return Renewed.unpacked(self._box.open(secret.sealed, _kept_context(UUID(secret.owner))))
-        except (SecretError, ValueError, KeyError, TypeError) as exc:
-            self._unreadable.add(secret)
-            log.error("the new login kept in %s cannot be read (%s)", secret.path.name, type(exc).__name__)
-            return None
-
 
 def age_of(row: Any) -> LoginAge:
     """The columns that decide when a login is renewed."""
@@ -146,7 +121,3 @@ def age_of(row: Any) -> LoginAge:
 
 def _context(account_id: UUID, kind: str) -> str:
     return f"account_secrets:{account_id}:{kind}"
-
-
-def _kept_context(account_id: UUID) -> str:
-    return f"renewed_login:{account_id}"

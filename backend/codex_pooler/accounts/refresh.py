@@ -1,7 +1,7 @@
 """Renews logins: one exchange per account at a time, whoever asks, and never a new token lost on its way.
 
 The order is the point.  The login is leased in the database, its refresh token is spent, the new pair is written
-sealed to disk, then stored, and then every process is told.
+sealed to disk (accounts/exchange.py), then stored, and then every process is told.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import psycopg2
 
+from codex_pooler.accounts.exchange import Exchange, Exchanged, Spending
 from codex_pooler.accounts.logins import Logins
-from codex_pooler.accounts.renewal import RUNNING, Login, Renewal, Renewed, Wish, objection, renewed
+from codex_pooler.accounts.renewal import RUNNING, Login, Renewal, Renewed, Wish, objection
 from codex_pooler.accounts.renewal_plan import is_due
 from codex_pooler.storage.database import UNAVAILABLE
-from codex_pooler.storage.secret_spool import KeptSecret
-from codex_pooler.upstream.oauth import DOUBTFUL, PERMANENT, RECOVERY, RefreshRefused, SignIn
+from codex_pooler.upstream.oauth import DOUBTFUL, PERMANENT, RECOVERY, RefreshRefused
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +51,13 @@ class Refresher:
     def __init__(
         self,
         logins: Logins,
-        sign_in: SignIn,
+        exchange: Exchange,
         *,
         changed: Callable[[UUID], Awaitable[None]] = nobody_to_tell,
         serve: Callable[[Renewed], None] = nowhere_to_serve,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._logins, self._sign_in = logins, sign_in
+        self._logins, self._exchange = logins, exchange
         self._changed, self._serve, self._clock = changed, serve, clock
         self._flights: dict[UUID, asyncio.Task[Renewal]] = {}
         self._verdicts: set[asyncio.Task[None]] = set()
@@ -115,6 +116,7 @@ class Refresher:
         """Wait for exchanges that are under way."""
         if under_way := {*self._flights.values(), *self._verdicts}:
             await asyncio.wait(under_way, timeout=CLOSE_SECONDS)
+        await self._exchange.close()
 
     # -- one flight per account
 
@@ -142,10 +144,10 @@ class Refresher:
         if isinstance(login, Renewal):
             return login
         try:
-            grant = await self._sign_in.refresh(login.refresh_token, RECOVERY if wish.refused_token else None)
+            done = await self._exchange.spend(_spending(login, wish))
         except RefreshRefused as exc:
             return await self._refused(login, exc)
-        return await self._granted(login, renewed(login, grant, self._clock()))
+        return await self._granted(login, done)
 
     async def _lease(self, account_id: UUID, wish: Wish) -> Login | Renewal:
         """The leased login, or why there is none.  Waits a while for another process that has it."""
@@ -159,8 +161,11 @@ class Refresher:
 
     # -- what came of it
 
-    async def _granted(self, login: Login, new: Renewed) -> Renewal:
-        kept = await self._keep(new)
+    async def _granted(self, login: Login, done: Exchanged) -> Renewal:
+        new, kept = done.renewed, done.kept
+        if kept is None:
+            log.error("cannot write a new login to disk (%s); it is kept in memory until it is stored", done.trouble)
+            self._unkept[new.account_id] = new
         self._successors[login.id] = (login.access_token, new.access_token)
         try:
             async with asyncio.timeout(STORE_SECONDS):
@@ -177,17 +182,9 @@ class Refresher:
         await self._tell(login.id)
         return Renewal("renewed", new.access_token)
 
-    async def _keep(self, new: Renewed) -> KeptSecret | None:
-        try:
-            return await self._logins.keep(new)
-        except OSError as exc:
-            log.error("cannot write a new login to disk (%s); it is kept in memory until it is stored", exc.strerror)
-            self._unkept[new.account_id] = new
-            return None
-
-    def _done_with(self, new: Renewed, kept: KeptSecret | None) -> None:
+    def _done_with(self, new: Renewed, kept: Path | None) -> None:
         if kept:
-            self._logins.forget(kept)
+            self._logins.kept.forget(kept)
         if self._unkept.get(new.account_id) == new:
             del self._unkept[new.account_id]
 
@@ -236,7 +233,7 @@ class Refresher:
 
     async def store_kept(self, account_id: UUID | None = None) -> None:
         """Store what an earlier exchange, or a process that died, could not.  Raises what the database raises."""
-        waiting: list[tuple[KeptSecret | None, Renewed]] = [*self._logins.kept(account_id)]
+        waiting: list[tuple[Path | None, Renewed]] = [*self._logins.kept.all(account_id)]
         waiting += [(None, new) for new in self._unkept.values() if account_id in (None, new.account_id)]
         for kept, new in waiting:
             if await self._store_waiting(new):
@@ -257,3 +254,7 @@ class Refresher:
             log.info("stored a new login of account %s that had been waiting for the database", new.account_id)
             await self._tell(new.account_id)
         return True
+
+
+def _spending(login: Login, wish: Wish) -> Spending:
+    return Spending(login.id, login.age.epoch, login.refresh_token, RECOVERY if wish.refused_token else None)

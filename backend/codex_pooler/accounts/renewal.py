@@ -109,17 +109,17 @@ def _untimely(login: Login, wish: Wish, now: datetime) -> Renewal | None:
     return None
 
 
-def renewed(login: Login, grant: Grant, now: datetime) -> Renewed:
-    """What to store after the sign-in server's answer."""
+def renewed(account_id: UUID, epoch: int, refresh_token: str, grant: Grant, now: datetime) -> Renewed:
+    """What to store after the sign-in server's answer to a login that had ``epoch``."""
     claims = {**_claims(grant.access_token), **_claims(grant.id_token)}
     return Renewed(
-        account_id=login.id,
-        epoch=login.age.epoch,
+        account_id=account_id,
+        epoch=epoch,
         renewed_at=now,
         access_expires_at=_expiry(grant, now),
         plan_type=claims.get("plan_type"),
         access_token=grant.access_token,
-        refresh_token=grant.refresh_token or login.refresh_token,
+        refresh_token=grant.refresh_token or refresh_token,
         id_token=grant.id_token,
     )
 

@@ -47,9 +47,9 @@ class SecretSpool:
         found = sorted(filter(None, map(_read, self.folder.glob(f"{owner}.*{SUFFIX}"))), key=lambda pair: pair[0])
         return [secret for _, secret in found]
 
-    def forget(self, secret: KeptSecret) -> None:
+    def forget(self, path: Path) -> None:
         """It is stored, or of no use any more."""
-        secret.path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[int, KeptSecret] | None:

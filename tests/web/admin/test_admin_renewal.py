@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from codex_pooler.accounts.exchange import OwnExchange
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
@@ -41,7 +42,7 @@ async def context(
     """The usual one, with a sign-in server that answers."""
     async with running(world) as backend:
         logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
-        yield replace(context, refresher=Refresher(logins, SignIn(backend)))
+        yield replace(context, refresher=Refresher(logins, OwnExchange(SignIn(backend), logins.kept)))
 
 
 @pytest.fixture
