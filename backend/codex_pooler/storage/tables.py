@@ -540,6 +540,23 @@ nodes = sa.Table(
     instant("seen_at", now=True),
 )
 
+# one row per ended attempt of a background job; the queue's own tables come with migration 0004 and are procrastinate's
+job_runs = sa.Table(
+    "job_runs",
+    metadata,
+    key(),
+    sa.Column("job_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    text("code", nullable=True),
+    text("message", nullable=True),
+    instant("started_at"),
+    instant("finished_at"),
+    one_of("outcome", "completed", "retryable", "discarded", "cancelled"),
+    sa.Index("ix_job_runs_newest", "name", sa.text("finished_at DESC"), sa.text("id DESC")),
+)
+
 audit_events = sa.Table(
     "audit_events",
     metadata,
