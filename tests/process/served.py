@@ -39,9 +39,17 @@ def public_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for state in folder.rglob("state"):
+        for state in _states(folder):
             shutil.rmtree(EmbeddedPostgres(state).socket_dir, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _states(folder: Path) -> Iterator[Path]:
+    """The state directories below it.  What a killed first start left behind may vanish while it is looked through."""
+    for path, below, _ in os.walk(folder):
+        if "state" in below:
+            yield Path(path, "state")
+            below.remove("state")
 
 
 def free_port() -> int:
