@@ -12,7 +12,6 @@ import orjson
 import pytest
 
 from codex_pooler.upstream.oauth import (
-    BODY_LIMIT_BYTES,
     CLIENT_ID,
     DOUBTFUL,
     MEANINGS,
@@ -22,6 +21,7 @@ from codex_pooler.upstream.oauth import (
     RefreshRefused,
     SignIn,
 )
+from codex_pooler.upstream.sign_in_wire import BODY_LIMIT_BYTES
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GRANTED = {"access_token": "a", "refresh_token": "r", "id_token": "i", "expires_in": 60}

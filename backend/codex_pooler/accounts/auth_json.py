@@ -1,4 +1,4 @@
-"""Reads a Codex ``auth.json`` into credentials, or says exactly what is wrong with it.  Pure: no clock, no storage.
+"""Reads a Codex ``auth.json``, or what the sign-in server gave, into credentials.  Pure: no clock, no storage.
 
 The tokens' claims are read without checking signatures: they only name the account, the backend checks the token.
 """
@@ -10,10 +10,12 @@ import binascii
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+
+from codex_pooler.upstream.oauth import Grant
 
 LIMIT_BYTES = 64 * 1024
 LONGEST_CLAIM = 256
@@ -28,13 +30,17 @@ MESSAGES = {
     "invalid_auth_json": "This is not the JSON object of an auth.json. Paste the whole file that Codex wrote.",
     "too_large": "The file is larger than 64 KiB, so it is not an auth.json. Paste only that file.",
     "unsupported_auth_json": (
-        "This file holds an API key or a personal access token. Sign in to Codex with ChatGPT and import that file."
+        "This file holds an API key or a personal access token. Sign in to Codex with ChatGPT and import that file; "
+        "an access token that begins with at- has its own way in."
     ),
     "missing_tokens": 'The file has no "tokens" object. Run "codex login" and import the new auth.json.',
     "missing_token": 'The access token or the ID token is missing. Run "codex login" and import the new auth.json.',
     "missing_refresh_token": 'The refresh token is missing. Run "codex login" and import the new auth.json.',
     "invalid_token": "A token in the file cannot be read. Copy the file again without changing it.",
-    "expired_token": 'The access token has expired. Use Codex once or run "codex login", then import the new file.',
+    "expired_token": (
+        "The access token has expired. Run codex once where the file comes from, so that it renews the login, and "
+        'import the new file; or run "codex login", or link the account by signing in with the browser.'
+    ),
     "missing_account_identifier": 'The file names no ChatGPT account. Run "codex login" and import the new auth.json.',
 }
 
@@ -49,7 +55,7 @@ class AuthJsonError(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """One ChatGPT login.  Secrets do not show in a repr."""
+    """One ChatGPT login.  ``kind`` is oauth, or pat: an access token with nothing to renew it.  Secrets do not show."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -63,6 +69,8 @@ class Credentials:
     residency: str | None
     access_expires_at: datetime | None
     last_refresh_at: datetime | None
+    kind: str = "oauth"
+    is_fedramp: bool = False
 
 
 def parse_auth_json(given: Any, now: datetime) -> Credentials:
@@ -75,22 +83,46 @@ def parse_auth_json(given: Any, now: datetime) -> Credentials:
     access, identity = _token(tokens, "access_token"), _token(tokens, "id_token")
     if access.startswith("at-") or identity.startswith("at-"):
         raise AuthJsonError("unsupported_auth_json")
-    access_claims, id_claims = jwt_claims(access), jwt_claims(identity)
-    expires_at = _expiry(access_claims)
+    found = _facts(access, identity)
+    expires_at = access_expiry(access)
     if expires_at is not None and expires_at <= now:
         raise AuthJsonError("expired_token")
-    found = {**_claims(access_claims), **_claims(id_claims)}
-    account_id = _text(tokens.get("account_id")) or found.get("account_id")
+    account_id = claim_text(tokens.get("account_id")) or found.get("account_id")
     if not account_id:
         raise AuthJsonError("missing_account_identifier")
     refresh = tokens.get("refresh_token")
     if not isinstance(refresh, str) or not refresh.strip():
         raise AuthJsonError("missing_refresh_token")
+    found["account_id"] = account_id
+    return _credentials(access, refresh.strip(), identity, found, expires_at, _moment(document.get("last_refresh")))
+
+
+def credentials_of_grant(grant: Grant, now: datetime) -> Credentials:
+    """What a fresh sign-in brought.  Raises AuthJsonError."""
+    found = _facts(grant.access_token, grant.id_token)
+    if "account_id" not in found:
+        raise AuthJsonError("missing_account_identifier")
+    if not grant.refresh_token:
+        raise AuthJsonError("missing_refresh_token")
+    expires_at = access_expiry(grant.access_token)
+    if expires_at is None and grant.expires_in_seconds is not None:
+        expires_at = now + timedelta(seconds=grant.expires_in_seconds)
+    return _credentials(grant.access_token, grant.refresh_token, grant.id_token or "", found, expires_at, now)
+
+
+def _credentials(
+    access: str,
+    refresh: str,
+    identity: str,
+    found: Mapping[str, str],
+    expires_at: datetime | None,
+    renewed_at: datetime | None,
+) -> Credentials:
     return Credentials(
         access_token=access,
-        refresh_token=refresh.strip(),
+        refresh_token=refresh,
         id_token=identity,
-        account_id=account_id,
+        account_id=found["account_id"],
         user_id=found.get("user_id"),
         workspace_id=found.get("workspace_id"),
         workspace_label=found.get("workspace_label"),
@@ -98,7 +130,7 @@ def parse_auth_json(given: Any, now: datetime) -> Credentials:
         plan_type=found.get("plan_type"),
         residency=found.get("residency"),
         access_expires_at=expires_at,
-        last_refresh_at=_moment(document.get("last_refresh")),
+        last_refresh_at=renewed_at,
     )
 
 
@@ -125,6 +157,11 @@ def claims_of(token: str) -> dict[str, str]:
 def access_expiry(token: str) -> datetime | None:
     """When a JWT says that it expires.  Raises AuthJsonError ``invalid_token``."""
     return _expiry(jwt_claims(token))
+
+
+def _facts(access: str, identity: str | None) -> dict[str, str]:
+    """What both tokens name; the ID token knows better."""
+    return {**claims_of(access), **(claims_of(identity) if identity else {})}
 
 
 def _document(given: Any) -> Mapping[str, Any]:
@@ -180,10 +217,10 @@ def _object(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _first(claims: Mapping[str, Any], *names: str) -> str | None:
-    return next((value for value in (_text(claims.get(name)) for name in names) if value), None)
+    return next((value for value in (claim_text(claims.get(name)) for name in names) if value), None)
 
 
-def _text(value: Any) -> str | None:
+def claim_text(value: Any) -> str | None:
     """A claim fit to be stored; ``|`` would blur the parts of an identity."""
     if not isinstance(value, str):
         return None

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from codex_pooler.accounts.auth_json import Credentials
-from codex_pooler.accounts.identity import identity_key
+from codex_pooler.accounts.identity import Identity, is_same, masked_email
 from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.ids import uuid7
 from codex_pooler.storage.keyring import Keyring
 
+MayChange = Callable[[Iterable[UUID]], bool]
+
 # Claims are not verified, so without this a forged file could break an account of somebody else's pools.
-CONFLICT = "This account already serves pools you do not manage. Ask an owner to import the new login."
+SHARED = "This account already serves pools you do not manage. Ask an owner to import the new login."
+AMBIGUOUS = (
+    "More than one account here could be the one of this login. Relink the right one from its own menu, or delete "
+    "the one that is not needed."
+)
 
 
 class IdentityConflict(Exception):
-    """The account exists in pools the caller may not change."""
+    """The login cannot be given to one account for sure, or that account is not the caller's to change."""
 
-    def __init__(self) -> None:
-        super().__init__(CONFLICT)
+    def __init__(self, message: str = SHARED) -> None:
+        super().__init__(message)
+
+
+class IdentityMismatch(Exception):
+    """The login belongs to another account than the one it was meant for; the message tells which is expected."""
+
+    def __init__(self, expected: Identity, brought: Identity) -> None:
+        super().__init__(
+            f"This login is {_told(brought)}, but the account is {_told(expected)}. Sign in to ChatGPT as that person "
+            "and in that workspace, then start again; or add it as an account of its own."
+        )
+
+
+class AccountGone(Exception):
+    """The account that was to get the login has been deleted."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,25 @@ class Imported:
     created: bool
 
 
+@dataclass(frozen=True)
+class Landing:
+    """Where a login is to go: into a pool, or (``target``) into the place of an existing account's login.
+
+    ``proxy`` is the address that the account's requests must leave through from now on; None changes nothing.
+    ``may_change`` tells whether the caller manages all pools of an existing account.
+    """
+
+    may_change: MayChange
+    pool_id: UUID | None = None
+    target: UUID | None = None
+    label: str | None = None
+    onboarding: str = "import"
+    proxy: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Landing(pool_id={self.pool_id}, target={self.target})"
+
+
 async def import_credentials(
     session: Session,
     keyring: Keyring,
@@ -40,46 +79,84 @@ async def import_credentials(
     *,
     pool_id: UUID,
     label: str | None,
-    may_change: Callable[[Iterable[UUID]], bool],
+    may_change: MayChange,
 ) -> Imported:
     """Create or update by identity, inside the caller's transaction.  An existing label and membership are kept.
 
-    ``may_change`` tells whether the caller manages all pools of an existing account.  Raises IdentityConflict.
+    Raises IdentityConflict.
+    """
+    return await land(session, keyring, credentials, Landing(may_change, pool_id, label=label))
+
+
+async def land(session: Session, keyring: Keyring, credentials: Credentials, landing: Landing) -> Imported:
+    """Give the login to its account, inside the caller's transaction, and put that into the pool.
+
+    Label, pools, priorities, history and a pause stay.  Raises IdentityConflict, IdentityMismatch, AccountGone.
     """
     await session.fetch(queries.IDENTITY_LOCK, account=credentials.account_id)
-    known = await _find(session, credentials)
-    if known is None:
-        account_id = await _create(session, credentials, label)
+    rows = await session.fetch(queries.SAME_ACCOUNT, chatgpt_account_id=credentials.account_id)
+    if landing.target is None:
+        known = _match(rows, identity_of(credentials))
     else:
-        account_id = known.id
-        pools = [row.pool_id for row in await session.fetch(queries.MEMBERSHIPS, account_ids=[account_id])]
-        if not may_change(pools):
-            raise IdentityConflict
-        await session.execute(queries.REPLACE_LOGIN, account_id=account_id, **_login(credentials, known))
-    await _seal(session, keyring, account_id, credentials)
-    await session.execute(queries.JOIN_POOL, pool_id=pool_id, account_id=account_id)
+        known = await _target(session, landing.target, credentials)
+    account_id = known.id if known else uuid7()
+    if known is None:
+        name = landing.label or _default_label(credentials)
+        login = _login(credentials, None)
+        await session.execute(queries.INSERT, id=account_id, label=name, onboarding=landing.onboarding, **login)
+    else:
+        await _replace(session, known, rows, credentials, landing)
+    await _seal(session, keyring, account_id, _secrets(credentials, landing))
+    if landing.pool_id is not None:
+        await session.execute(queries.JOIN_POOL, pool_id=landing.pool_id, account_id=account_id)
     return Imported(account_id, known is None)
 
 
-async def _find(session: Session, credentials: Credentials) -> Any:
-    """The account with this identity; else one whose user was never known and is now (or the other way round)."""
-    rows = await session.fetch(queries.SAME_ACCOUNT, chatgpt_account_id=credentials.account_id)
-    exact = _key(credentials)
-    same_workspace = [row for row in rows if row.workspace_id == credentials.workspace_id]
-    for row in rows:
-        if row.identity_key == exact:
-            return row
-    if credentials.user_id:
-        return next((row for row in same_workspace if row.chatgpt_user_id is None), None)
-    by_email = [row for row in same_workspace if credentials.email and row.email == credentials.email]
-    return by_email[0] if len(by_email) == 1 else None
+def identity_of(source: Any) -> Identity:
+    """Of credentials, or of a row of ``accounts``."""
+    stored = hasattr(source, "chatgpt_account_id")
+    return Identity(
+        account_id=source.chatgpt_account_id if stored else source.account_id,
+        workspace_id=source.workspace_id,
+        user_id=source.chatgpt_user_id if stored else source.user_id,
+        email=source.email,
+        plan_type=source.plan_type,
+    )
 
 
-async def _create(session: Session, credentials: Credentials, label: str | None) -> UUID:
-    account_id = uuid7()
-    name = label or _default_label(credentials)
-    await session.execute(queries.INSERT, id=account_id, label=name, **_login(credentials, None))
-    return account_id
+def _match(rows: Sequence[Any], brought: Identity) -> Any:
+    """The account whose login this is, None for a new one.  Raises IdentityConflict when that cannot be told."""
+    likely = [row for row in rows if is_same(identity_of(row), brought)]
+    exact = [row for row in rows if row.identity_key == brought.key]
+    if exact and exact[0] not in likely:
+        raise IdentityConflict(AMBIGUOUS)
+    found = exact or likely
+    if len(found) > 1:
+        raise IdentityConflict(AMBIGUOUS)
+    return found[0] if found else None
+
+
+async def _target(session: Session, account_id: UUID, credentials: Credentials) -> Any:
+    row = await session.one(queries.LOCK, account_id=account_id)
+    if row is None:
+        raise AccountGone
+    expected, brought = identity_of(row), identity_of(credentials)
+    if not is_same(expected, brought):
+        raise IdentityMismatch(expected, brought)
+    return row
+
+
+async def _replace(
+    session: Session, known: Any, rows: Sequence[Any], credentials: Credentials, landing: Landing
+) -> None:
+    pools = [row.pool_id for row in await session.fetch(queries.MEMBERSHIPS, account_ids=[known.id])]
+    if not landing.may_change(pools):
+        raise IdentityConflict
+    login = _login(credentials, known)
+    if any(row.identity_key == login["identity_key"] and row.id != known.id for row in rows):
+        raise IdentityConflict(AMBIGUOUS)
+    await session.execute(queries.REPLACE_LOGIN, account_id=known.id, **login)
+    await session.execute(queries.DROP_TOKENS, account_id=known.id)
 
 
 def _default_label(credentials: Credentials) -> str:
@@ -98,22 +175,37 @@ def _login(credentials: Credentials, known: Any) -> dict[str, Any]:
         "residency": credentials.residency,
     }
     kept = {name: value or getattr(known, name, None) for name, value in brought.items()}
+    identity = replace(identity_of(credentials), workspace_id=kept["workspace_id"], user_id=kept["chatgpt_user_id"])
+    says_fedramp = credentials.kind == "pat"
     return {
         **kept,
         "chatgpt_account_id": credentials.account_id,
-        "identity_key": identity_key(credentials.account_id, kept["workspace_id"], kept["chatgpt_user_id"]),
+        "identity_key": identity.key,
+        "credential_kind": credentials.kind,
+        "is_fedramp": credentials.is_fedramp if says_fedramp else getattr(known, "is_fedramp", False),
         "access_expires_at": credentials.access_expires_at,
         "last_refresh_at": credentials.last_refresh_at,
     }
 
 
-def _key(credentials: Credentials) -> str:
-    return identity_key(credentials.account_id, credentials.workspace_id, credentials.user_id)
+def _secrets(credentials: Credentials, landing: Landing) -> dict[str, str]:
+    found = {
+        "access": credentials.access_token,
+        "refresh": credentials.refresh_token,
+        "id": credentials.id_token,
+        "egress": landing.proxy or "",
+    }
+    return {kind: secret for kind, secret in found.items() if secret}
 
 
-async def _seal(session: Session, keyring: Keyring, account_id: UUID, credentials: Credentials) -> None:
-    """Store the tokens encrypted, each bound to its row and kind."""
-    tokens = {"access": credentials.access_token, "refresh": credentials.refresh_token, "id": credentials.id_token}
-    for kind, token in tokens.items():
-        sealed = keyring.upstream.seal(token.encode(), f"account_secrets:{account_id}:{kind}")
+async def _seal(session: Session, keyring: Keyring, account_id: UUID, secrets: dict[str, str]) -> None:
+    """Store the secrets encrypted, each bound to its row and kind."""
+    for kind, secret in secrets.items():
+        sealed = keyring.upstream.seal(secret.encode(), f"account_secrets:{account_id}:{kind}")
         await session.execute(queries.SAVE_SECRET, account_id=account_id, kind=kind, sealed=sealed)
+
+
+def _told(identity: Identity) -> str:
+    """Enough to recognise somebody by, and no more."""
+    person = masked_email(identity.email) or "a user without an e-mail address"
+    return f"{person} (account …{identity.account_id[-4:]})"

@@ -25,6 +25,8 @@ _LOGIN = (
     "plan_type",
     "residency",
     "identity_key",
+    "credential_kind",
+    "is_fedramp",
     "access_expires_at",
     "last_refresh_at",
 )
@@ -84,11 +86,11 @@ SAME_ACCOUNT = Query(
 )
 INSERT = Query(
     sa.insert(accounts).values(
-        {name: sa.bindparam(name, type_=accounts.c[name].type) for name in ("id", "label", *_LOGIN)}
+        {name: sa.bindparam(name, type_=accounts.c[name].type) for name in ("id", "label", "onboarding", *_LOGIN)}
     )
 )
 # A pause is the operator's will and survives a new login; a needed login does not.
-_STAYS = sa.or_(accounts.c.state == "paused", accounts.c.state == "disabled")
+_STAYS = sa.or_(*(accounts.c.state == state for state in ("paused", "draining", "disabled")))
 REPLACE_LOGIN = Query(
     sa.update(accounts)
     .where(_ACCOUNT_ID)
@@ -98,6 +100,9 @@ REPLACE_LOGIN = Query(
         | {
             "state": sa.case((_STAYS, accounts.c.state), else_="active"),
             "state_reason": sa.case((_STAYS, accounts.c.state_reason), else_=None),
+            "state_changed_at": sa.case(
+                (sa.or_(_STAYS, accounts.c.state == "active"), accounts.c.state_changed_at), else_=sa.func.now()
+            ),
             "credential_epoch": accounts.c.credential_epoch + 1,
         }
         | _NO_FAILURE
@@ -112,6 +117,18 @@ SAVE_SECRET = Query(
     _secret.on_conflict_do_update(
         index_elements=[account_secrets.c.account_id, account_secrets.c.kind],
         set_={"sealed": _secret.excluded.sealed, "updated_at": sa.func.now()},
+    )
+)
+# A login of another kind leaves none of its predecessor's tokens behind.
+DROP_TOKENS = Query(
+    sa.delete(account_secrets).where(
+        account_secrets.c.account_id == sa.bindparam("account_id", type_=sa.Uuid),
+        sa.or_(*(account_secrets.c.kind == kind for kind in ("access", "refresh", "id"))),
+    )
+)
+EGRESS = Query(
+    sa.select(account_secrets.c.sealed).where(
+        account_secrets.c.account_id == sa.bindparam("account_id", type_=sa.Uuid), account_secrets.c.kind == "egress"
     )
 )
 JOIN_POOL = Query(
