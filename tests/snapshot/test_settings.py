@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from codex_pooler.snapshot.networks import NO_NETWORKS
-from codex_pooler.snapshot.rules import Entry, deviations, entries, merged, plain, read
+from codex_pooler.snapshot.rules import Entry, deviations, entries, merged, plain, read, rules_of
 from codex_pooler.snapshot.settings import DEFAULTS, GROUPS, settings_of
 
 NETWORKS = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"]
@@ -28,6 +29,7 @@ def acceptable(entry: Entry) -> st.SearchStrategy[Any]:
         "choice": st.sampled_from(rule.among or ("",)),
         "choices": st.lists(st.sampled_from(rule.among or ("",)), unique=True),
         "networks": st.lists(st.sampled_from(NETWORKS)),
+        "secret": st.binary(min_size=1, max_size=40).map(lambda sealed: base64.b64encode(sealed).decode()),
         "numbers": st.dictionaries(st.sampled_from(["gpt-5.5", "o3"]), numbers),
     }[rule.kind]
 
@@ -58,7 +60,8 @@ def test_what_deviates_comes_back_and_nothing_else_is_kept(name: str, data: st.D
     assert refusals == []
     kept = deviations(value, GROUPS[name])
     assert read(GROUPS[name], kept) == (value, [])
-    assert read(GROUPS[name], plain(value)) == (value, [])
+    shown = {key: held for key, held in plain(value).items() if rules_of(type(value))[key].kind != "secret"}
+    assert read(value, shown) == (value, [])
     assert merged(kept, dict.fromkeys(kept)) == {}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 from urllib.parse import urlsplit
@@ -17,15 +19,17 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 MOST_ITEMS = 1000
 LONGEST_NAME = 160
+LONGEST_SECRET = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one setting accepts and what it is for.
 
-    ``kind``: integer, boolean, text, url, choice, choices, networks, numbers (name -> integer) or group (members with
-    rules of their own).  ``applies``: from when a change counts.  A setting that ``guards`` is unreadable (None)
-    rather than at its default when what is stored is not acceptable, so that a mistake opens nothing.
+    ``kind``: integer, boolean, text, url, choice, choices, networks, numbers (name -> integer), secret (kept sealed,
+    never shown) or group (members with rules of their own).  ``applies``: from when a change counts.  ``example``: what
+    a text looks like, for people.  A setting that ``guards`` is unreadable (None) rather than at its default when what
+    is stored is not acceptable, so that a mistake opens nothing.
     """
 
     kind: str
@@ -37,6 +41,7 @@ class Rule:
     high: int | None = None
     among: tuple[str, ...] = ()
     pattern: str = ""
+    example: str = ""
     guards: bool = False
 
     def having(self, **more: Any) -> Rule:
@@ -49,6 +54,21 @@ class Refusal(NamedTuple):
 
     pointer: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret setting as it is stored: sealed, so that holding it here gives nothing away; empty when not set."""
+
+    sealed: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one."""
+        return bool(self.sealed)
+
+
+NO_SECRET = Secret()
 
 
 class Entry(NamedTuple):
@@ -117,12 +137,27 @@ def _one(name: str, rule: Rule, given: object, pointer: str, refusals: list[Refu
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """The group as JSON-able values."""
+    """The group as JSON-able values for people; of a secret only whether it is set."""
     shown: dict[str, Any] = {}
     for name, rule in rules_of(type(value)).items():
         held = getattr(value, name)
-        shown[name] = plain(held) if rule.kind == "group" else KINDS[rule.kind].dump(held)
+        shown[name] = plain(held) if rule.kind == "group" else KINDS[rule.kind].show(held)
     return shown
+
+
+def sealed_patch(group: type, patch: Mapping[str, Any], seal: Callable[[str, str], bytes]) -> dict[str, Any]:
+    """A patch of people's with its secrets as they are stored.  ``seal`` gets a secret setting's name and its new
+    value.  What is no secret, and what is not acceptable as one, is left as it came for ``read`` to judge."""
+    secrets = {name for name, rule in rules_of(group).items() if rule.kind == "secret"}
+    return {name: _sealed(name, given, seal) if name in secrets else given for name, given in patch.items()}
+
+
+def _sealed(name: str, given: object, seal: Callable[[str, str], bytes]) -> object:
+    if given is None:
+        return None
+    if not isinstance(given, str) or not 0 < len(given) <= LONGEST_SECRET or not given.isprintable():
+        return False
+    return base64.b64encode(seal(name, given)).decode()
 
 
 def deviations(value: Any, default: Any) -> dict[str, Any]:
@@ -166,7 +201,7 @@ def _boolean(rule: Rule, raw: object) -> bool:
 
 def _text(rule: Rule, raw: object) -> str:
     if not isinstance(raw, str) or not re.fullmatch(rule.pattern, raw):
-        raise ValueError(f"Use the form {rule.pattern}")
+        raise ValueError(f"Use {rule.example}." if rule.example else f"Use the form {rule.pattern}")
     return raw
 
 
@@ -211,28 +246,47 @@ def _numbers(rule: Rule, raw: object) -> Mapping[str, int]:
     return MappingProxyType({name: _integer(rule, number) for name, number in raw.items()})
 
 
+def _secret(rule: Rule, raw: object) -> Secret:
+    try:
+        return Secret(base64.b64decode(raw, validate=True)) if isinstance(raw, str) else _no_secret()
+    except (ValueError, binascii.Error):
+        return _no_secret()
+
+
+def _no_secret() -> Secret:
+    raise ValueError(f"Use a line of 1 to {LONGEST_SECRET} characters, or null for none.")
+
+
 def _escaped(name: object) -> str:
     return str(name)[:60].replace("~", "~0").replace("/", "~1")
 
 
 class Kind(NamedTuple):
-    """``load`` raises ValueError with a sentence for people; ``dump`` gives JSON-able values."""
+    """``load`` reads what ``dump`` wrote, or raises ValueError with a sentence for people; ``show`` is for people.
+    Both give JSON-able values."""
 
     load: Callable[[Rule, Any], Any]
     dump: Callable[[Any], Any]
+    show: Callable[[Any], Any]
 
 
 def _same(value: Any) -> Any:
     return value
 
 
+def _kind(load: Callable[[Rule, Any], Any], dump: Callable[[Any], Any]) -> Kind:
+    """Shown as it is stored."""
+    return Kind(load, dump, dump)
+
+
 KINDS: Mapping[str, Kind] = {
-    "integer": Kind(_integer, _same),
-    "boolean": Kind(_boolean, _same),
-    "text": Kind(_text, _same),
-    "url": Kind(_url, _same),
-    "choice": Kind(_choice, _same),
-    "choices": Kind(_choices, list),
-    "networks": Kind(_networks, lambda networks: None if networks is None else list(networks.written)),
-    "numbers": Kind(_numbers, dict),
+    "integer": _kind(_integer, _same),
+    "boolean": _kind(_boolean, _same),
+    "text": _kind(_text, _same),
+    "url": _kind(_url, _same),
+    "choice": _kind(_choice, _same),
+    "choices": _kind(_choices, list),
+    "networks": _kind(_networks, lambda networks: None if networks is None else list(networks.written)),
+    "numbers": _kind(_numbers, dict),
+    "secret": Kind(_secret, lambda held: base64.b64encode(held.sealed).decode(), lambda held: {"is_set": held.is_set}),
 }

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from codex_pooler.snapshot.networks import NO_NETWORKS, NetworkSet
-from codex_pooler.snapshot.rules import Refusal, Rule, members, read, whole
+from codex_pooler.snapshot.rules import NO_SECRET, Refusal, Rule, Secret, members, read, whole
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,10 @@ MINUTE, HOUR = 60_000, 3_600_000  # ms
 MIB = 1024 * 1024
 ENCODINGS = ("gzip", "deflate", "br", "zstd")
 IP_SOURCES = ("x_forwarded_for", "x_real_ip", "peer")
+STARTTLS = ("if_available", "always", "never")
+HOST = r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]{2,45})?"
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
+ONE_LINE = r"[ -~]{0,320}"
 VERSION = r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}(-[0-9A-Za-z.]{1,20})?"
 
 
@@ -185,6 +189,56 @@ class Privacy(Group):
 
 
 @dataclass(frozen=True, slots=True)
+class Smtp(Group):
+    """How mail leaves: invites, and later everything else that is sent to people."""
+
+    enabled: Annotated[bool, Rule("boolean", "Send mail", "off: links are only copied", "new mail")] = False
+    host: Annotated[
+        str,
+        Rule("text", "Server", "the mail server that accepts mail from here", "new mail").having(
+            pattern=HOST, example="a host name or address, such as mail.example.com, or nothing"
+        ),
+    ] = ""
+    port: Annotated[int, whole("Port", "usually 587, with implicit TLS 465", 1, 65_535, applies="new mail")] = 587
+    username: Annotated[
+        str,
+        Rule("text", "User", "empty: the server asks for none", "new mail").having(
+            pattern=ONE_LINE, example="one line of plain ASCII, or nothing"
+        ),
+    ] = ""
+    password: Annotated[Secret, Rule("secret", "Password", "kept encrypted and never shown again", "new mail")] = (
+        NO_SECRET
+    )
+    from_address: Annotated[
+        str,
+        Rule("text", "Sender", "the address that mail comes from", "new mail").having(
+            pattern=ADDRESS, example="an e-mail address, such as codex-pooler@example.com"
+        ),
+    ] = "codex-pooler@example.com"
+    ssl: Annotated[bool, Rule("boolean", "Implicit TLS", "encrypted from the first byte", "new mail")] = False
+    tls: Annotated[
+        str,
+        Rule("choice", "STARTTLS", "whether a plain connection is turned into an encrypted one", "new mail").having(
+            among=STARTTLS
+        ),
+    ] = "if_available"
+    verify_certificate: Annotated[
+        bool, Rule("boolean", "Check the certificate", "off only for a server of your own network", "new mail")
+    ] = True
+    retries: Annotated[
+        int, whole("Retries", "after failures that may pass, each later than the one before", 0, 10, applies="new mail")
+    ] = 2
+
+    def conflicts(self) -> Iterator[Refusal]:
+        if self.enabled and not self.host:
+            yield Refusal("/host", "Name the mail server before mail is switched on.")
+        if self.username and not self.password.is_set:
+            yield Refusal("/password", "A user needs a password; or take the user away.")
+        if self.password.is_set and not self.username:
+            yield Refusal("/username", "A password needs a user; or take the password away.")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All groups, as one process goes by them."""
 
@@ -195,10 +249,16 @@ class Settings:
     catalog: Catalog = Catalog()
     retention: Retention = Retention()
     privacy: Privacy = Privacy()
+    smtp: Smtp = Smtp()
 
 
 DEFAULTS = Settings()
 GROUPS: Mapping[str, Group] = {each.name: getattr(DEFAULTS, each.name) for each in fields(Settings)}
+
+
+def secret_place(group: str, name: str) -> str:
+    """What a secret setting's sealed value is bound to (storage/vault.py: ``context``)."""
+    return f"instance_settings:{group}:{name}"
 
 
 def settings_of(stored: Mapping[str, object]) -> Settings:

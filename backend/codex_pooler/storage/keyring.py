@@ -22,6 +22,7 @@ class Keyring:
     def __init__(self, *, secret: bytes, upstream: Mapping[int, bytes], totp: Mapping[int, bytes]) -> None:
         self.upstream = SecretBox("upstream", upstream)
         self.totp = SecretBox("totp", totp)
+        self.settings = SecretBox("settings", upstream)
         self._digest_keys = {purpose: _derive(secret, f"digest/{purpose}") for purpose in DIGEST_PURPOSES}
 
     def digest(self, purpose: str, token: str) -> bytes:

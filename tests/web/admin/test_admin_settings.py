@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from codex_pooler.snapshot.settings import DEFAULTS, GROUPS, settings_of
+from codex_pooler.snapshot.settings import DEFAULTS, GROUPS, secret_place, settings_of
 from codex_pooler.storage.database import Database
+from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.tables import instance_settings
+from codex_pooler.storage.vault import SecretError
 from codex_pooler.web.admin.live import Broadcaster
 
 if TYPE_CHECKING:
@@ -117,6 +119,14 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("catalog", {"openai_pricing_url": "file:///etc/passwd"}, "/values/openai_pricing_url"),
     ("catalog", {"openai_pricing_url": "https://user:secret@example.com/"}, "/values/openai_pricing_url"),
     ("privacy", {"store_client_ip": 1}, "/values/store_client_ip"),
+    ("smtp", {"enabled": True}, "/values/host"),
+    ("smtp", {"host": "mail.example.com\r\nX: y"}, "/values/host"),
+    ("smtp", {"from_address": "Ada <ada@example.com>"}, "/values/from_address"),
+    ("smtp", {"username": "ada"}, "/values/password"),
+    ("smtp", {"password": "secret-of-the-test"}, "/values/username"),
+    ("smtp", {"username": "ada", "password": ""}, "/values/password"),
+    ("smtp", {"username": "ada", "password": {"is_set": True}}, "/values/password"),
+    ("smtp", {"username": "ada", "password": "two\nlines"}, "/values/password"),
 ]
 
 
@@ -205,7 +215,7 @@ async def test_the_schema_describes_every_value(owner: Browserless) -> None:
 def flat(values: dict[str, Any], prefix: str = "") -> list[str]:
     found: list[str] = []
     for name, value in values.items():
-        nested = isinstance(value, dict) and name != "model_context_window_overrides"
+        nested = isinstance(value, dict) and name not in ("model_context_window_overrides", "password")
         found += flat(value, f"{prefix}{name}.") if nested else [prefix + name]
     return found
 
@@ -216,3 +226,30 @@ async def test_a_change_is_announced(owner: Browserless, broadcaster: Broadcaste
         change = queue.get_nowait()
     assert change is not None
     assert (change.topic, change.kind) == ("settings", "updated")
+
+
+async def test_a_secret_is_kept_sealed_and_shown_to_nobody(
+    owner: Browserless, database: Database, keyring: Keyring
+) -> None:
+    changed = await patch(owner, "smtp", username="ada", password="secret-of-the-test")
+    assert changed["values"]["password"] == {"is_set": True}
+    assert changed["changed"] == ["username", "password"]
+    kept = (await stored(database))["smtp"]
+    assert "secret-of-the-test" not in str(kept)
+    held = settings_of({"smtp": kept}).smtp.password
+    assert keyring.settings.open(held.sealed, secret_place("smtp", "password")) == b"secret-of-the-test"
+    assert "sealed" not in repr(held)
+    with pytest.raises(SecretError):
+        keyring.settings.open(held.sealed, secret_place("other", "password"))
+
+
+async def test_a_secret_stays_until_it_is_replaced_or_taken_away(owner: Browserless, database: Database) -> None:
+    await patch(owner, "smtp", username="ada", password="the-first")
+    before = (await stored(database))["smtp"]["password"]
+    assert (await patch(owner, "smtp", port=465))["values"]["password"] == {"is_set": True}
+    assert (await stored(database))["smtp"]["password"] == before
+    await patch(owner, "smtp", password="the-second")
+    assert (await stored(database))["smtp"]["password"] != before
+    gone = await patch(owner, "smtp", password=None, username=None)
+    assert gone["values"]["password"] == {"is_set": False}
+    assert (await stored(database))["smtp"] == {"port": 465}

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from codex_pooler.snapshot.rules import KINDS, Refusal, Rule, deviations, entries, merged, plain, read, rules_of
-from codex_pooler.snapshot.settings import GROUPS, Group, Ingress
+from codex_pooler.snapshot.rules import (
+    KINDS,
+    Refusal,
+    Rule,
+    deviations,
+    entries,
+    merged,
+    plain,
+    read,
+    rules_of,
+    sealed_patch,
+)
+from codex_pooler.snapshot.settings import GROUPS, Group, Ingress, secret_place
 from codex_pooler.storage import queries_settings as queries
+from codex_pooler.storage.keyring import Keyring
 from codex_pooler.web.admin.api import Api, Call, Handler
 from codex_pooler.web.admin.problems import Problem
 from codex_pooler.web.admin.schemas.settings import (
@@ -21,6 +34,7 @@ from codex_pooler.web.admin.schemas.settings import (
 from codex_pooler.web.ingress import Origin, verdict
 
 api = Api("settings")
+TITLES = {"smtp": "Mail"}
 
 
 @api.endpoint("GET", "/settings", needs="settings:read", returns=AllSettings)
@@ -70,12 +84,17 @@ def _updating(name: str) -> Handler:
             await changing.session.execute(queries.ENSURE, group=name)
             row = await changing.session.one(queries.LOCK, group=name)
             call.check_version(row.version)
-            value = _changed(name, row.value, call.body["values"])
+            patch = sealed_patch(type(GROUPS[name]), call.body["values"], partial(_seal, call.context.keyring, name))
+            value = _changed(name, row.value, patch)
             await changing.session.execute(queries.UPDATE, group=name, value=deviations(value, GROUPS[name]))
             return _view(name, await changing.session.one(queries.ONE, group=name))
 
     update_group.__name__, update_group.__doc__ = f"update_{name}_settings", f"Change {name} settings."
     return update_group
+
+
+def _seal(keyring: Keyring, group: str, name: str, secret: str) -> bytes:
+    return keyring.settings.seal(secret.encode(), secret_place(group, name))
 
 
 for _name in GROUPS:
@@ -140,7 +159,7 @@ def _rules(name: str, default: Group) -> dict[str, Any]:
     ]
     return {
         "name": name,
-        "title": name.capitalize(),
+        "title": TITLES.get(name, name.capitalize()),
         "help": type(default).__doc__,
         "sections": sections,
         "fields": [_rule(*entry) for entry in entries(default)],
@@ -154,7 +173,7 @@ def _rule(key: str, rule: Rule, default: Any) -> dict[str, Any]:
         "title": rule.title,
         "help": rule.help,
         "unit": rule.unit,
-        "default": KINDS[rule.kind].dump(default),
+        "default": KINDS[rule.kind].show(default),
         "min": rule.low,
         "max": rule.high,
         "enum": list(rule.among),

@@ -21,6 +21,7 @@ FORMS: Mapping[str, dict[str, Any]] = {
     "choices": STRINGS,
     "networks": STRINGS,
     "numbers": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "secret": {"type": "object", "properties": {"is_set": {"type": "boolean"}}, "required": ["is_set"]},
 }
 KINDS = tuple(FORMS)
 REASONS = (
@@ -39,9 +40,12 @@ REASONS = (
 _made: dict[str, type[Schema]] = {}
 
 
-def _form(rule: Rule, *, null: bool) -> dict[str, Any]:
+def _form(rule: Rule, *, null: bool, patch: bool) -> dict[str, Any]:
     """A setting's JSON Schema; that it may be null is added to its type elsewhere."""
-    form = {**FORMS[rule.kind], "description": f"{rule.title}: {rule.help}" + (f" ({rule.unit})" if rule.unit else "")}
+    form = {
+        **FORMS["text" if patch and rule.kind == "secret" else rule.kind],
+        "description": f"{rule.title}: {rule.help}" + (f" ({rule.unit})" if rule.unit else ""),
+    }
     if rule.kind == "integer":
         form |= {"minimum": rule.low, "maximum": rule.high}
     if rule.kind == "choice":
@@ -65,7 +69,7 @@ def _member(default: Any, rule: Rule, patch: bool) -> fields.Field[Any]:
     if rule.kind == "group":
         return fields.Nested(_shape(default, patch=patch), required=not patch, allow_none=patch)
     null = patch or rule.guards
-    return fields.Raw(required=not patch, allow_none=null, metadata=_form(rule, null=null))
+    return fields.Raw(required=not patch, allow_none=null, metadata=_form(rule, null=null, patch=patch))
 
 
 def values_of(name: str) -> type[Schema]:
