@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "limit_key", "kind", "observed_at", name=op.f("pk_quota_samples")),
     )
     op.create_index("ix_quota_samples_observed_at", "quota_samples", ["observed_at"], unique=False)
+    op.create_index("ix_usage_hourly_account", "usage_hourly", ["account_id", "hour"], unique=False)
     op.create_table(
         "saved_reset_claims",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -284,6 +285,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_saved_reset_claims_newest", table_name="saved_reset_claims")
     op.drop_table("saved_reset_claims")
+    op.drop_index("ix_usage_hourly_account", table_name="usage_hourly")
     op.drop_index("ix_quota_samples_observed_at", table_name="quota_samples")
     op.drop_table("quota_samples")
     op.drop_index(op.f("ix_invites_result_account_id"), table_name="invites")

@@ -13,7 +13,7 @@ from psycopg2.errors import LockNotAvailable
 from codex_pooler.snapshot.settings import Retention
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.queries_log import FORGET_HOURS, PARTITIONS, partition_day, partition_name
-from codex_pooler.storage.queries_quota import FORGET_SAMPLES
+from codex_pooler.storage.queries_quota_history import FORGET_SAMPLES
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.windows import RESET_TOLERANCE
 from codex_pooler.storage import queries_quota as queries
 from codex_pooler.storage.database import Database
+from codex_pooler.storage.queries_quota_history import STORE_SAMPLES
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class QuotaKeeper:
         while batch := self._history.next_batch():
             samples = orjson.dumps([sample.as_row() for sample in batch]).decode()
             async with self._database.session() as session:
-                await session.run(queries.STORE_SAMPLES, {"samples": samples, **news})
+                await session.run(STORE_SAMPLES, {"samples": samples, **news})
             self._history.stored(batch)
 
     async def run(self) -> None:

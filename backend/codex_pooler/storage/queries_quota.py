@@ -73,34 +73,6 @@ STORE = (
     f" s AS ({_upsert('quota_states')} RETURNING 1) {_upsert('quota_blocks')}"
 )
 
-# Parameters: ``samples``, a JSON array of objects, and by how much (``percent``, ``reset_seconds``) or how long after
-# the newest before it (``seconds``) a sample is news.  Others are left out: another process has seen the same.
-STORE_SAMPLES = """
-INSERT INTO quota_samples (account_id, limit_key, kind, observed_at, used_percent, reset_at)
-SELECT x.account_id, x.limit_key, x.kind, x.observed_at, x.used_percent, x.reset_at
-FROM jsonb_to_recordset(%(samples)s::jsonb) AS x(account_id uuid, limit_key text, kind text,
-    observed_at timestamptz, used_percent float8, reset_at timestamptz)
-JOIN accounts a ON a.id = x.account_id
-LEFT JOIN LATERAL (
-    SELECT s.observed_at, s.used_percent, s.reset_at FROM quota_samples s
-    WHERE s.account_id = x.account_id AND s.limit_key = x.limit_key AND s.kind = x.kind
-        AND s.observed_at <= x.observed_at
-    ORDER BY s.observed_at DESC LIMIT 1
-) s ON true
-WHERE s.observed_at IS NULL
-    OR s.observed_at <= x.observed_at - make_interval(secs => %(seconds)s)
-    OR abs(s.used_percent - x.used_percent) >= %(percent)s
-    OR (s.used_percent + x.used_percent > 0 AND ((s.reset_at IS NULL) <> (x.reset_at IS NULL)
-        OR abs(extract(epoch FROM s.reset_at - x.reset_at)) > %(reset_seconds)s))
-ON CONFLICT DO NOTHING
-"""
-
-# Parameters ``before`` and ``many``: one batch of the oldest, so that no statement takes long.
-FORGET_SAMPLES = """
-DELETE FROM quota_samples WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM quota_samples WHERE observed_at < %(before)s ORDER BY observed_at LIMIT %(many)s))
-"""
-
 # Of these accounts the ones that nobody has asked for since ``before``; they are this process's to ask now.
 # Rows are taken in one order, so that two processes cannot wait for each other.
 _wanted = sa.select(accounts.c.id, sa.bindparam("now", type_=sa.DateTime(timezone=True))).where(

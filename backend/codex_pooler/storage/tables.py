@@ -309,6 +309,7 @@ usage_hourly = sa.Table(
     ),
     sa.PrimaryKeyConstraint("hour", "pool_id", "api_key_id", "account_id", "model", "service_tier"),
     sa.Index("ix_usage_hourly_api_key", "api_key_id", "hour"),
+    sa.Index("ix_usage_hourly_account", "account_id", "hour"),
 )
 
 # -- what is known of accounts beyond their configuration; written behind, never awaited by a turn
