@@ -218,9 +218,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(installation: Installation, **more: str) -> AsyncIterator[Served]:
+async def serving(installation: Installation, world: World | None = None, **more: str) -> AsyncIterator[Served]:
     """The installation served on a free port, in front of a simulated backend in this process."""
-    world, port = new_world(seed=SEED, accounts=ACCOUNTS), free_port()
+    world, port = world or new_world(seed=SEED, accounts=ACCOUNTS), free_port()
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with running(world) as backend, aiohttp.ClientSession(connector=connector) as http:
         urls = {"CODEX_POOLER_CHATGPT_URL": backend, "CODEX_POOLER_AUTH_URL": backend}
@@ -246,10 +246,10 @@ async def end(process: subprocess.Popen[bytes]) -> None:
         raise
 
 
-async def install(folder: Path) -> Installation:
-    """Set a new installation up as the readme says, and stop it again."""
+async def install(folder: Path, world: World | None = None) -> Installation:
+    """Set a new installation up as the readme says, with all accounts of the world, and stop it again."""
     installation = Installation(folder / "state", "", "", "")
-    async with serving(installation) as served:
+    async with serving(installation, world) as served:
         environ = served.environ
         named = ("--email", EMAIL)
         await asyncio.to_thread(command, environ, "bootstrap", *named, "--password-stdin", given=PASSWORD)

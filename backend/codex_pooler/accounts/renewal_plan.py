@@ -9,6 +9,7 @@ from uuid import UUID
 
 LEAST_MARGIN = timedelta(minutes=10)
 MARGIN_SHARE = 0.1  # of the access token's lifetime
+LARGEST_MARGIN_SHARE = 0.5  # a token that lives for minutes is not due as soon as it is there
 OLDEST = timedelta(days=7)
 SPREAD = 0.1  # accounts imported together must not all be renewed in one moment
 FIRST_RETRY = timedelta(seconds=30)
@@ -39,7 +40,8 @@ def next_attempt(login: LoginAge) -> datetime | None:
     aged = login.renewed_at + OLDEST * (1 - SPREAD * _chance(login))
     if login.access_expires_at is None:
         return aged
-    margin = max(LEAST_MARGIN, (login.access_expires_at - login.renewed_at) * MARGIN_SHARE)
+    lifetime = login.access_expires_at - login.renewed_at
+    margin = min(max(LEAST_MARGIN, lifetime * MARGIN_SHARE), lifetime * LARGEST_MARGIN_SHARE)
     return min(aged, login.access_expires_at - margin * (1 - SPREAD + 2 * SPREAD * _chance(login)))
 
 
