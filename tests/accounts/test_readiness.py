@@ -28,6 +28,8 @@ GOOD = AccountFacts("active", LATER, None, None, True)
         ({"blocked_until": LATER, "cooling_until": LATER}, "quota_blocked"),
         ({"access_expires_at": NOW}, "token_expired"),
         ({"in_a_pool": False}, "no_pool"),
+        ({"is_probed": True, "is_renewing": True}, "recovering"),
+        ({"is_renewing": True}, "ready_refreshing"),
         ({"state": "paused", "blocked_until": LATER}, "paused"),
         ({"state": "reauth_required"}, "reauth_required"),
         ({"state": "pending"}, "reauth_required"),
@@ -38,6 +40,7 @@ def test_the_first_obstacle_is_the_verdict(facts: dict[str, Any], state: str) ->
     found = readiness(replace(GOOD, **facts), NOW)
     assert found.state == state
     assert found.state in READINESS_STATES
+    assert found.can_serve is (found.state in ("ready", "ready_refreshing", "recovering"))
     assert found.can_serve == (state == "ready")
     assert (found.until is not None) == (state in ("cooling_down", "quota_blocked"))
 
@@ -117,3 +120,18 @@ def test_reactivating_without_a_good_login_leads_to_the_need_for_one() -> None:
     assert after("reactivate", "paused") == "active"
     assert after("reactivate", "paused", login_refused=True) == "reauth_required"
     assert after("pause", "reauth_required", login_refused=True) == "paused"
+
+
+@pytest.mark.parametrize(
+    ("reason", "label"),
+    [
+        ("usage_limited", "Usage limit reached"),
+        ("spend_limited", "Spending limit reached"),
+        ("not_included", "Plan does not include Codex"),
+        ("login_refused", "Login refused for the moment"),
+        (None, "Usage limit reached"),
+    ],
+)
+def test_the_label_says_which_limit_it_is(reason: str | None, label: str) -> None:
+    found = readiness(replace(GOOD, blocked_until=LATER, blocked_reason=reason), NOW)
+    assert (found.state, found.label, found.until) == ("quota_blocked", label, LATER)

@@ -8,6 +8,8 @@ from datetime import datetime
 
 READINESS_STATES = (
     "ready",
+    "ready_refreshing",
+    "recovering",
     "cooling_down",
     "quota_blocked",
     "paused",
@@ -17,6 +19,8 @@ READINESS_STATES = (
     "disabled",
 )
 
+CAN_SERVE = frozenset({"ready", "ready_refreshing", "recovering"})
+
 STATE_VERDICTS = {
     "disabled": ("disabled", "Disabled"),
     "pending": ("reauth_required", "Waiting for its first login"),
@@ -25,15 +29,30 @@ STATE_VERDICTS = {
 }
 
 
+# what quota leaves an account alone for -> words; quota/refusals.py has the reasons
+QUOTA_VERDICTS = {
+    "rate_limited": "Asked to slow down",
+    "login_refused": "Login refused for the moment",
+    "not_included": "Plan does not include Codex",
+    "spend_limited": "Spending limit reached",
+}
+
+
 @dataclass(frozen=True)
 class AccountFacts:
-    """What decides about one account; moments are None when they do not apply."""
+    """What decides about one account; moments are None when they do not apply.
+
+    ``blocked_reason`` is quota's word for it; ``is_probed``: after failures the next turn tries the account out.
+    """
 
     state: str
     access_expires_at: datetime | None
     cooling_until: datetime | None
     blocked_until: datetime | None
     in_a_pool: bool
+    blocked_reason: str | None = None
+    is_probed: bool = False
+    is_renewing: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +65,7 @@ class Readiness:
 
     @property
     def can_serve(self) -> bool:
-        return self.state == "ready"
+        return self.state in CAN_SERVE
 
 
 def readiness(account: AccountFacts, now: datetime) -> Readiness:
@@ -56,11 +75,16 @@ def readiness(account: AccountFacts, now: datetime) -> Readiness:
     if account.access_expires_at is not None and account.access_expires_at <= now:
         return Readiness("token_expired", "Access token expired")
     if account.blocked_until is not None and account.blocked_until > now:
-        return Readiness("quota_blocked", "Usage limit reached", account.blocked_until)
+        label = QUOTA_VERDICTS.get(account.blocked_reason or "", "Usage limit reached")
+        return Readiness("quota_blocked", label, account.blocked_until)
     if account.cooling_until is not None and account.cooling_until > now:
         return Readiness("cooling_down", "Cooling down after failures", account.cooling_until)
     if not account.in_a_pool:
         return Readiness("no_pool", "Not in any pool")
+    if account.is_probed:
+        return Readiness("recovering", "Trying again after failures")
+    if account.is_renewing:
+        return Readiness("ready_refreshing", "Ready, its login is being renewed")
     return Readiness("ready", "Ready")
 
 
