@@ -20,6 +20,7 @@ from codex_pooler.accounts.exchange import OwnExchange
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.health import Trouble
 from codex_pooler.storage import migrate
@@ -102,6 +103,9 @@ class QuietLive:
 
     def windows(self, account_id: UUID) -> list[Window]:
         return []
+
+    def record(self, account_id: UUID) -> Record | None:
+        return None
 
     def total_in_flight(self) -> int:
         return 0

@@ -35,6 +35,7 @@ from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.protocol.destinations import is_loopback
 from codex_pooler.quota.keeper import QuotaKeeper
 from codex_pooler.quota.quotas import Quotas
+from codex_pooler.quota.record import Record
 from codex_pooler.quota.standing import BLOCKED
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.bindings import Bindings
@@ -89,6 +90,9 @@ class ProcessView:
     def windows(self, account_id: UUID) -> list[Window]:
         record = self.known.quotas.record(account_id)
         return record.shown_windows() if record else []
+
+    def record(self, account_id: UUID) -> Record | None:
+        return self.known.quotas.record(account_id)
 
     def troubles(self, account_id: UUID) -> list[Trouble]:
         return self.known.health.troubles(account_id, moment())
@@ -161,6 +165,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             bootstrap_token=token,
             version=__version__,
             started_at=datetime.now(UTC),
+            settings=lambda: house.snapshot.current.settings,
         )
         yield Process(context, house, spool, writer, broadcaster)
 

@@ -12,9 +12,11 @@ from aiohttp import web
 
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.explain import Explanation
 from codex_pooler.routing.health import Trouble
+from codex_pooler.snapshot.settings import DEFAULTS, Settings
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
 
@@ -36,6 +38,10 @@ class LiveView(Protocol):
 
     def windows(self, account_id: UUID) -> list[Window]:
         """The account's usage windows as last reported; none before the first evidence."""
+        ...
+
+    def record(self, account_id: UUID) -> Record | None:
+        """Everything known of the account's quota; None before the first evidence."""
         ...
 
     def total_in_flight(self) -> int:
@@ -66,6 +72,7 @@ class WebContext:
     bootstrap_token: str | None = field(repr=False)
     version: str
     started_at: datetime
+    settings: Callable[[], Settings] = lambda: DEFAULTS
 
 
 CONTEXT = web.AppKey("context", WebContext)
