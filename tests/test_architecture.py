@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": {"storage", "upstream", "quota"},
     "gateway": {"snapshot", "routing", "keys", "accounting", "quota", "accounts", "upstream", "protocol"},
     "operators": {"storage"},
+    "mail": {"storage", "snapshot"},
     "alerts": {"storage", "quota", "routing"},
     "simulator": {"protocol"},
 }

@@ -1,0 +1,1 @@
+"""Mail to people: what the letters say, and how they reach the mail server that an owner has set."""
