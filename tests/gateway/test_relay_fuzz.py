@@ -21,6 +21,7 @@ from codex_pooler.protocol.errors import failed_event
 from codex_pooler.protocol.http1 import ResponseHead, body_of
 from codex_pooler.protocol.sse import TERMINAL_TYPES
 from codex_pooler.upstream.connection import UpstreamConnection
+from codex_pooler.upstream.routes import route_to
 
 EXAMPLES = 5000 if "SOAK_TURNS" in os.environ else 200
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -131,7 +132,7 @@ def relayed(reads: Sequence[bytes], *, lost: bool = False) -> Iterator[tuple[Rel
     loop, client = asyncio.new_event_loop(), Client()
     try:
         relay = Relay(client, loop)
-        connection = UpstreamConnection(lambda _: None)
+        connection = UpstreamConnection(lambda _: None, route_to("http://127.0.0.1"))
         connection.connection_made(_Transport())
         connection.send(b"", b"", relay)
         relay.connection = connection

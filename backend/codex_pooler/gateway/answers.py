@@ -55,6 +55,7 @@ REASONS = {
     "reauth_required": "must sign in again",
     "token_expired": "have an expired token",
     "credentials_unreadable": "have credentials this installation's key cannot open",
+    "egress_unreadable": "have an egress proxy whose address this installation's key cannot open",
 }
 
 

@@ -85,7 +85,7 @@ async def _exchange(house: House, account: Account, call: CallRequest, *, warm: 
         await send_plain(house.backend, account, request, collector, warm=warm)
         await _patience(collector, call.first_byte_seconds or house.budgets.first_byte, house.budgets.gap)
     except ConnectFailed as exc:
-        return Ending("unsent", reason=f"upstream_{exc.reason}_failed"), False
+        return Ending("unsent", reason=exc.code), False
     except ProtocolError:
         return Ending("unsent", reason="unsendable_request"), False
     finally:

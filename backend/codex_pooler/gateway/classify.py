@@ -94,12 +94,13 @@ ENCRYPTED_CONTENT = "invalid_encrypted_content"
 
 # endings without an answer to look at -> who is to blame
 SILENT = {
-    "unsent": Blame.NOBODY,  # no connection could be made: every account would have had the same
+    "unsent": Blame.NOBODY,  # no connection could be made: every account would have had the same, except
     "lost": Blame.HEALTH,
     "timeout": Blame.HEALTH,
     "truncated": Blame.HEALTH,
     "not_a_stream": Blame.HEALTH,
 }
+OWN_WAY_OUT = frozenset({"egress_proxy_failed", "upstream_backend_origin_failed"})  # that others need not have
 
 
 def classify(ending: Ending) -> Verdict:
@@ -109,7 +110,8 @@ def classify(ending: Ending) -> Verdict:
     if ending.kind == "client_gone":
         return Verdict("client_disconnected", move=False)
     if ending.kind in SILENT:
-        return Verdict(ending.reason or f"upstream_{ending.kind}", move=True, blame=SILENT[ending.kind])
+        blame = Blame.HEALTH if ending.reason in OWN_WAY_OUT else SILENT[ending.kind]
+        return Verdict(ending.reason or f"upstream_{ending.kind}", move=True, blame=blame)
     if ending.kind == "http_error" and ending.head:
         return _classify_status(
             ending.head.status, read_error(ending.body), _retry_after(ending.head.get("retry-after"))

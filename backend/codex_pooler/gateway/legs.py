@@ -50,9 +50,14 @@ class Legs:
         """The account that served last: the natural owner of what comes next."""
         return next((s.account_id for s in reversed(self.sockets) if s.usable), None)
 
-    def idle(self, account_id: UUID) -> UpstreamSocket | None:
-        for leg in self.sockets:
-            if leg.account_id == account_id and leg.usable and not leg.busy and leg.age < ROTATE_SECONDS:
+    def idle(self, account: Account) -> UpstreamSocket | None:
+        """A socket that could serve the account's next turn.  Raises ConnectFailed."""
+        route = self._backend.route_of(account)
+        for leg in [leg for leg in self.sockets if leg.account_id == account.id and leg.usable and not leg.busy]:
+            if leg.route != route:  # the account leaves by another door by now
+                leg.close()
+                self._forget(leg)
+            elif leg.age < ROTATE_SECONDS:
                 return leg
         return None
 
@@ -122,11 +127,12 @@ class SocketWay:
         return relay
 
     async def _leg(self, account: Account, warm: bool) -> UpstreamSocket:
-        if self._anchor is not None:
-            if not self._anchor.usable or self._anchor.busy or self._anchor.account_id != account.id:
+        if (anchor := self._anchor) is not None:
+            same = anchor.account_id == account.id and anchor.route == self._legs.backend.route_of(account)
+            if not same or not anchor.usable or anchor.busy:
                 raise ConnectFailed("anchor")
-            return self._anchor
-        return (self._legs.idle(account.id) if warm else None) or await self._legs.open(account, self._model)
+            return anchor
+        return (self._legs.idle(account) if warm else None) or await self._legs.open(account, self._model)
 
     async def _over_http(self, account: Account, body: bytes, sink: Sink, warm: bool) -> Attempt:
         legs = self._legs

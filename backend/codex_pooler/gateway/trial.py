@@ -63,7 +63,7 @@ class Trial:
         try:
             attempt = self.attempt = await way.send(self.account, body, course.sink, warm=warm)
         except ConnectFailed as exc:
-            return Ending("unsent", reason=f"upstream_{exc.reason}_failed")
+            return Ending("unsent", reason=exc.code)
         except UpgradeRefused as exc:
             return Ending("http_error", head=exc.head, body=exc.body)
         except ProtocolError:

@@ -68,7 +68,11 @@ def _reached(limit: int | None, used: float | None) -> bool:
     return limit is not None and used is not None and used >= limit
 
 
-CONFIGURED = {"membership_disabled": "membership", "credentials_unreadable": "credentials"}
+CONFIGURED = {
+    "membership_disabled": "membership",
+    "credentials_unreadable": "credentials",
+    "egress_unreadable": "credentials",
+}
 Gate = Callable[[Member, Standing, Lane, float], Obstacle | None]
 GATES: tuple[Gate, ...] = (configured, unexpired, offered, within_quota, within_headroom)
 

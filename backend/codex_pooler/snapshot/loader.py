@@ -13,14 +13,15 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from codex_pooler.snapshot.model import Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
+from codex_pooler.snapshot.model import UNREADABLE, Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
+from codex_pooler.snapshot.opened import Opened
 from codex_pooler.snapshot.settings import settings_of
 from codex_pooler.snapshot.shelf import Shelf
 from codex_pooler.snapshot.successor import new_logins
 from codex_pooler.storage import queries_catalog
 from codex_pooler.storage import queries_snapshot as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database
-from codex_pooler.storage.vault import SecretBox, SecretError
+from codex_pooler.storage.vault import SecretBox
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class SnapshotHolder:
     def __init__(self, database: Database, box: SecretBox) -> None:
         self.current = Snapshot()
         self.doubted: set[UUID] = set()
-        self._database, self._box, self._shelf = database, box, Shelf()
+        self._database, self._opened, self._shelf = database, Opened(box), Shelf()
         self._loading = asyncio.Lock()
         self.on_new_login: Callable[[UUID], None] = lambda account_id: None  # told of each that has another token
 
@@ -51,7 +52,7 @@ class SnapshotHolder:
             settings = await session.fetch(queries.SETTINGS)
             if wanted := self._shelf.take(await session.fetch(queries_catalog.OFFERS)):
                 self._shelf.put(await session.fetch(queries_catalog.ENTRIES, digests=wanted))
-            before, after = self.current, build(pools, members, accounts, keys, settings, self._shelf, self._box)
+            before, after = self.current, build(pools, members, accounts, keys, settings, self._shelf, self._opened)
             self.current = after
         for account_id in new_logins(before, after):
             self.on_new_login(account_id)
@@ -77,10 +78,11 @@ def build(
     keys: list[Any],
     settings: list[Any],
     shelf: Shelf,
-    box: SecretBox,
+    opened: Opened,
 ) -> Snapshot:
     """Rows in, immutable value out."""
-    by_id = {row.id: _account(row, shelf, box) for row in accounts}
+    by_id = {row.id: _account(row, shelf, opened) for row in accounts}
+    opened.forget_all_but(by_id)
     by_pool: dict[UUID, list[Member]] = defaultdict(list)
     for row in members:
         by_pool[row.pool_id].append(
@@ -104,29 +106,25 @@ def build(
     )
 
 
-def _account(row: Any, shelf: Shelf, box: SecretBox) -> Account:
+def _account(row: Any, shelf: Shelf, opened: Opened) -> Account:
+    proxy_url = opened.text(row.id, "egress", row.egress_sealed)
     return Account(
         id=row.id,
         label=row.label,
         state=row.state,
         chatgpt_account_id=row.chatgpt_account_id,
-        access_token=_open(row, box),
+        access_token=opened.text(row.id, "access", row.access_sealed) or "",
         access_expires_at=_unix(row.access_expires_at),
         residency=row.residency,
         plan_type=row.plan_type,
         max_concurrency=row.max_concurrency,
         models=shelf.offered(row.id),
+        credential_kind=row.credential_kind,
+        is_fedramp=row.is_fedramp,
+        routing_override=row.routing_override,
+        backend_origin=row.backend_origin,
+        proxy_url=UNREADABLE if row.egress_sealed is not None and not proxy_url else proxy_url,
     )
-
-
-def _open(row: Any, box: SecretBox) -> str:
-    if row.sealed is None:
-        return ""
-    try:
-        return box.open(bytes(row.sealed), f"account_secrets:{row.id}:access").decode()
-    except SecretError as exc:
-        log.error("the access token of account %s cannot be opened: %s", row.id, exc)
-        return ""
 
 
 def _pool(row: Any, members: tuple[Member, ...]) -> Pool:

@@ -12,6 +12,8 @@ from uuid import UUID
 from codex_pooler.snapshot.catalog import EMPTY, Catalog, Listing
 from codex_pooler.snapshot.settings import DEFAULTS, Settings
 
+UNREADABLE = "unreadable:"  # the proxy of an account whose own cannot be opened: no address, so nothing leaves by it
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -27,6 +29,11 @@ class Account:
     plan_type: str | None = None
     max_concurrency: int | None = None
     models: frozenset[str] | None = field(default=None, repr=False)  # what its catalogue offers; None: unknown
+    credential_kind: str = "oauth"  # or "pat", a personal access token: never renewed
+    is_fedramp: bool = False
+    routing_override: str | None = None  # which region the backend wants to be told with every request
+    backend_origin: str | None = None  # where the backend of its workspace is, when not where everybody's is
+    proxy_url: str | None = field(default=None, repr=False)  # the only way out for everything it sends
     hash_bits: int = field(init=False, repr=False)  # 64 bits of the id, for rendezvous hashing
 
     def __post_init__(self) -> None:
@@ -53,7 +60,9 @@ class Member:
             return "membership_disabled"
         if self.account.state != "active":
             return self.account.state
-        return None if self.account.access_token else "credentials_unreadable"
+        if not self.account.access_token:
+            return "credentials_unreadable"
+        return "egress_unreadable" if self.account.proxy_url == UNREADABLE else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ MEMBERS = Query(
     ).order_by(pool_accounts.c.pool_id, pool_accounts.c.account_id)
 )
 
+_access, _egress = account_secrets.alias("access"), account_secrets.alias("egress")
+
 ACCOUNTS = Query(
     sa.select(
         accounts.c.id,
@@ -36,11 +38,16 @@ ACCOUNTS = Query(
         accounts.c.residency,
         accounts.c.plan_type,
         accounts.c.max_concurrency,
-        account_secrets.c.sealed,
+        accounts.c.credential_kind,
+        accounts.c.is_fedramp,
+        accounts.c.routing_override,
+        accounts.c.backend_origin,
+        _access.c.sealed.label("access_sealed"),
+        _egress.c.sealed.label("egress_sealed"),
     ).select_from(
         accounts.outerjoin(
-            account_secrets, sa.and_(account_secrets.c.account_id == accounts.c.id, account_secrets.c.kind == "access")
-        )
+            _access, sa.and_(_access.c.account_id == accounts.c.id, _access.c.kind == "access")
+        ).outerjoin(_egress, sa.and_(_egress.c.account_id == accounts.c.id, _egress.c.kind == "egress"))
     )
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from codex_pooler.protocol.http1 import Body, CloseBody, HeadParser, ProtocolError, ResponseHead, body_of
+from codex_pooler.upstream.routes import Route
 
 ALWAYS_COPY_BELOW = 64 * 1024  # small bodies go out in one write with their head
 
@@ -31,12 +32,12 @@ class Receiver(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """Sends one request at a time.  ``on_idle`` gets the connection back after a clean end."""
+    """Sends one request at a time.  ``on_idle`` gets the connection back after a clean end; ``route`` led here."""
 
-    __slots__ = ("_body", "_parser", "_receiver", "_transport", "idle_since", "on_idle", "turns_served")
+    __slots__ = ("_body", "_parser", "_receiver", "_transport", "idle_since", "on_idle", "route", "turns_served")
 
-    def __init__(self, on_idle: Callable[[UpstreamConnection], None]) -> None:
-        self.on_idle = on_idle
+    def __init__(self, on_idle: Callable[[UpstreamConnection], None], route: Route) -> None:
+        self.on_idle, self.route = on_idle, route
         self.idle_since = 0.0
         self.turns_served = 0
         self._transport: asyncio.Transport | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
 
 from codex_pooler.protocol.http1 import ProtocolError, request_head
 from codex_pooler.upstream.connection import Receiver, UpstreamConnection
-from codex_pooler.upstream.pool import CLIENT_VERSION, ConnectionPool, HeadStart
+from codex_pooler.upstream.pool import CLIENT_VERSION, ConnectionPool, HeadStart, Leaving
+from codex_pooler.upstream.routes import Route
 
 ORIGINATOR = "codex_cli_rs"
 USER_AGENT = f"{ORIGINATOR}/{CLIENT_VERSION}"
@@ -27,13 +27,11 @@ FORWARDED = (
     "x-openai-internal-codex-responses-lite",
 )
 MAX_FORWARDED_VALUE = 16 * 1024
+NO_CONSTRAINT = "no_constraint"  # the backend's word for: anywhere
 
 
-class Credential(Protocol):
+class Credential(Leaving, Protocol):
     """The part of an account that a request needs."""
-
-    @property
-    def id(self) -> UUID: ...
 
     @property
     def chatgpt_account_id(self) -> str: ...
@@ -43,6 +41,12 @@ class Credential(Protocol):
 
     @property
     def residency(self) -> str | None: ...
+
+    @property
+    def is_fedramp(self) -> bool: ...
+
+    @property
+    def routing_override(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +68,33 @@ def identity_headers(account: Credential, client_version: str = CLIENT_VERSION) 
     ]
     if account.chatgpt_account_id and not account.chatgpt_account_id.startswith(("email_", "local_")):
         headers.append(("chatgpt-account-id", account.chatgpt_account_id))
-    if account.residency and account.residency != "no_constraint":
+    if account.residency and account.residency.lower() != NO_CONSTRAINT:
         headers.append(("x-openai-internal-codex-residency", account.residency))
+    if account.is_fedramp:
+        headers.append(("x-openai-fedramp", "true"))
+    if account.routing_override and account.routing_override.lower() != NO_CONSTRAINT:
+        headers.append(("x-openai-account-routing-override", account.routing_override))
     return headers
 
 
-def turn_head(pool: ConnectionPool, account: Credential, turn: HttpTurn) -> bytes:
+def turn_head(pool: ConnectionPool, account: Credential, turn: HttpTurn, route: Route) -> bytes:
     """The request head of a turn.  Raises ProtocolError when a forwarded value contains a line break."""
     more = [f"{name}: {value}\r\n" for name, value in forwarded_headers(turn.client_headers, turn.model)]
     told = "".join(more)
     if told.count("\n") != len(more) or told.count("\r") != len(more) or "\0" in told:
         raise ProtocolError("a header value contains a line break")
-    return _head_start(pool, account) + f"{told}content-length: {len(turn.body)}\r\n\r\n".encode("ascii")
+    return _head_start(pool, account, route) + f"{told}content-length: {len(turn.body)}\r\n\r\n".encode("ascii")
 
 
-def _head_start(pool: ConnectionPool, account: Credential) -> bytes:
-    """What is the same in every turn of an account, as long as its login is."""
+def _head_start(pool: ConnectionPool, account: Credential, route: Route) -> bytes:
+    """What is the same in every turn, as long as nothing about the account changes."""
     known = pool.head_starts.get(account.id.int)
-    said = (account.access_token, pool.client_version)
-    if known is None or known.said != said:
-        headers = [("host", pool.authority), *identity_headers(account, pool.client_version)]
+    if known is None or known.account is not account or known.client_version != pool.client_version:
+        headers = [("host", route.authority), *identity_headers(account, pool.client_version)]
         headers += [("content-type", "application/json"), ("accept", "text/event-stream")]
         headers += [("accept-encoding", "identity")]
-        head = request_head("POST", pool.path_prefix + RESPONSES_PATH, headers, None)
-        known = pool.head_starts[account.id.int] = HeadStart(said, head.removesuffix(b"\r\n"))
+        head = request_head("POST", route.path_prefix + RESPONSES_PATH, headers, None).removesuffix(b"\r\n")
+        known = pool.head_starts[account.id.int] = HeadStart(account, pool.client_version, head)
     return known.head
 
 
@@ -114,9 +121,10 @@ async def open_turn(
 
     With ``warm`` a connection kept from an earlier turn is used when there is one.
     """
-    head = turn_head(pool, account, turn)
-    connection = pool.take_idle(account.id) if warm else None
+    route = pool.route_of(account)
+    head = turn_head(pool, account, turn, route)
+    connection = pool.take_idle(account.id, route) if warm else None
     if connection is None:
-        connection = await pool.connect(account.id)
+        connection = await pool.connect(account.id, route)
     connection.send(head, turn.body, receiver)
     return connection

@@ -84,11 +84,11 @@ async def send_plain(
     Without ``warm`` a connection of its own is made: on one kept from earlier a loss would leave it open whether the
     backend has seen the request.
     """
-    identity = identity_headers(account, pool.client_version)
-    headers = [("host", pool.authority), *identity, *request.headers, ("accept-encoding", "identity")]
-    head = request_head(request.method, pool.path_prefix + PREFIX + request.target, headers, len(request.body))
-    connection = pool.take_idle(account.id) if warm else None
+    route, identity = pool.route_of(account), identity_headers(account, pool.client_version)
+    headers = [("host", route.authority), *identity, *request.headers, ("accept-encoding", "identity")]
+    head = request_head(request.method, route.path_prefix + PREFIX + request.target, headers, len(request.body))
+    connection = pool.take_idle(account.id, route) if warm else None
     if connection is None:
-        connection = await pool.connect(account.id)
+        connection = await pool.connect(account.id, route)
     collector.connection, collector.heard_at = connection, asyncio.get_running_loop().time()
     connection.send(head, request.body, collector)

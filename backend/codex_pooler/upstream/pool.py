@@ -1,4 +1,4 @@
-"""Keep-alive connections to the backend, kept apart by account so that no two accounts ever share one."""
+"""Keep-alive connections to the backend, kept apart by account and route so that no two accounts ever share one."""
 
 from __future__ import annotations
 
@@ -7,58 +7,104 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from typing import NamedTuple, Protocol, TypeVar
+from uuid import UUID
 
 from codex_pooler.upstream.connection import UpstreamConnection
+from codex_pooler.upstream.egress import ProxyFailed, connect
+from codex_pooler.upstream.routes import Route, route_to, trusted_origin
 
 CONNECT_SECONDS = 10.0
 CLIENT_VERSION = "0.169.0"  # the Codex that the backend is told it talks to
 IDLE_SECONDS = 55.0
+MOST_ROUTES = 4096
+EGRESS = "egress_proxy_failed"
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class ConnectFailed(Exception):
-    """No connection to the backend could be made.  ``reason``: ``connect_timeout``, ``tls`` or ``connect``."""
+    """No connection to the backend could be made, so it has seen nothing of the request.
 
-    def __init__(self, reason: str) -> None:
+    ``reason``: ``connect_timeout``, ``tls``, ``connect``, ``backend_origin`` for one that is not trusted, or
+    ``egress_proxy_failed`` with the proxy's own reason as ``detail``.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.detail = reason, detail
+
+    @property
+    def code(self) -> str:
+        """What the log and operators call it."""
+        return EGRESS if self.reason == EGRESS else f"upstream_{self.reason}_failed"
+
+
+class Leaving(Protocol):
+    """The part of an account that decides where its requests go, and by which door."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def backend_origin(self) -> str | None: ...
+
+    @property
+    def proxy_url(self) -> str | None: ...
 
 
 class HeadStart(NamedTuple):
-    """The beginning of a request head, and the login that it was made for."""
+    """The beginning of a request head, and what it was made from."""
 
-    said: tuple[str, str]
+    account: object
+    client_version: str
     head: bytes
 
 
 class ConnectionPool:
-    """Connections to one origin, by account."""
+    """Connections by account, to ``origin`` unless the account's own is another.  ``tls``: how to check it."""
 
-    def __init__(self, origin: str) -> None:
-        parts = urlsplit(origin)
-        assert parts.hostname is not None
-        self.host, self.path_prefix = parts.hostname, parts.path.rstrip("/")
-        self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self.authority = parts.netloc.rpartition("@")[2]
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+    def __init__(self, origin: str, tls: ssl.SSLContext | None = None) -> None:
+        self.origin, self._tls = origin, tls
+        self.route = route_to(origin, tls=tls)  # of everybody who has no other
         self.connect_seconds, self.client_version = CONNECT_SECONDS, CLIENT_VERSION
-        self._idle: dict[object, deque[UpstreamConnection]] = {}
+        self._idle: dict[UUID, deque[UpstreamConnection]] = {}
+        self._routes: dict[tuple[str | None, str | None], Route] = {}
         self.head_starts: dict[int, HeadStart] = {}
         self._closed = False
 
-    def take_idle(self, owner: object) -> UpstreamConnection | None:
-        """A warm connection of this owner, the most recently used first."""
+    @property
+    def host(self) -> str:
+        """Where everybody's backend is."""
+        return self.route.to.host
+
+    def route_of(self, account: Leaving) -> Route:
+        """Where this account's requests go.  Raises ConnectFailed."""
+        if account.proxy_url is None and account.backend_origin is None:
+            return self.route
+        ends = account.backend_origin, account.proxy_url
+        return self._routes.get(ends) or self._new_route(*ends)
+
+    def _new_route(self, origin: str | None, proxy: str | None) -> Route:
+        if len(self._routes) >= MOST_ROUTES:
+            self._routes.clear()
+        there = self.origin if origin is None else trusted_origin(origin, self.origin)
+        if there is None:
+            raise ConnectFailed("backend_origin")
+        route = self._routes[origin, proxy] = route_to(there, proxy, self._tls)
+        return route
+
+    def take_idle(self, owner: UUID, route: Route) -> UpstreamConnection | None:
+        """A warm connection of this owner, the most recently used first; those that left otherwise are dropped."""
         waiting = self._idle.get(owner)
         while waiting:
             connection = waiting.pop()
-            if connection.usable and time.monotonic() - connection.idle_since < IDLE_SECONDS:
+            fresh = connection.usable and time.monotonic() - connection.idle_since < IDLE_SECONDS
+            if fresh and (connection.route is route or connection.route == route):
                 return connection
             connection.abort()
         return None
 
-    async def connect(self, owner: object) -> UpstreamConnection:
+    async def connect(self, owner: UUID, route: Route) -> UpstreamConnection:
         """A new connection.  Raises ConnectFailed."""
 
         def keep(connection: UpstreamConnection) -> None:
@@ -68,21 +114,20 @@ class ConnectionPool:
             connection.idle_since = time.monotonic()
             self._idle.setdefault(owner, deque()).append(connection)
 
-        return await self.dial(lambda: UpstreamConnection(keep))
+        return await self.dial(lambda: UpstreamConnection(keep, route), route)
 
-    async def dial(self, factory: Callable[[], P]) -> P:
-        """A connection to the origin, whatever is spoken on it.  Raises ConnectFailed."""
-        loop = asyncio.get_running_loop()
+    async def dial(self, factory: Callable[[], P], route: Route) -> P:
+        """A connection by this route, whatever is spoken on it.  Raises ConnectFailed."""
         try:
-            async with asyncio.timeout(self.connect_seconds):
-                _, protocol = await loop.create_connection(factory, self.host, self.port, ssl=self._tls)
+            return await connect(factory, route.to, route.proxy, self.connect_seconds)
+        except ProxyFailed as exc:
+            raise ConnectFailed(EGRESS, exc.reason) from None
         except TimeoutError:
             raise ConnectFailed("connect_timeout") from None
         except ssl.SSLError:
             raise ConnectFailed("tls") from None
         except OSError:
             raise ConnectFailed("connect") from None
-        return protocol
 
     def drop_stale(self) -> None:
         """Close what has been idle too long."""

@@ -16,6 +16,7 @@ from codex_pooler.protocol.websocket import FrameError, Message, MessageReader
 from codex_pooler.upstream.http_turn import RESPONSES_PATH, Credential, forwarded_headers, identity_headers
 from codex_pooler.upstream.masking import client_frame
 from codex_pooler.upstream.pool import ConnectFailed, ConnectionPool
+from codex_pooler.upstream.routes import Route
 
 BETA = "responses_websockets=2026-02-06"
 UPGRADE_SECONDS = 15.0
@@ -48,8 +49,10 @@ class FrameReceiver(Protocol):
 class UpstreamSocket(asyncio.Protocol):
     """Serves one turn at a time; between turns it only answers pings.  Times are monotonic seconds."""
 
-    def __init__(self, account: Credential, on_lost: Callable[[UpstreamSocket], None] | None = None) -> None:
-        self.account_id = account.id
+    def __init__(
+        self, account: Credential, route: Route, on_lost: Callable[[UpstreamSocket], None] | None = None
+    ) -> None:
+        self.account_id, self.route = account.id, route
         self.token = account.access_token  # the login the backend knows this socket by
         self.on_lost = on_lost
         self.opened_at = self.last_inbound = time.monotonic()
@@ -271,9 +274,9 @@ async def open_socket(
     pool: ConnectionPool, account: Credential, client_headers: Mapping[str, str], model: str
 ) -> UpstreamSocket:
     """Connect and upgrade as this account.  Raises ConnectFailed, UpgradeRefused, ProtocolError."""
-    key = base64.b64encode(os.urandom(16)).decode()
+    route, key = pool.route_of(account), base64.b64encode(os.urandom(16)).decode()
     headers = [
-        ("host", pool.authority),
+        ("host", route.authority),
         ("connection", "Upgrade"),
         ("upgrade", "websocket"),
         ("sec-websocket-version", "13"),
@@ -282,7 +285,7 @@ async def open_socket(
         *identity_headers(account, pool.client_version),
         *forwarded_headers(client_headers, model),
     ]
-    request = request_head("GET", pool.path_prefix + RESPONSES_PATH, headers, None)
-    made = await pool.dial(lambda: UpstreamSocket(account))
+    request = request_head("GET", route.path_prefix + RESPONSES_PATH, headers, None)
+    made = await pool.dial(lambda: UpstreamSocket(account, route), route)
     await made.upgrade(request, key)
     return made
