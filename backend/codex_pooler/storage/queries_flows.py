@@ -107,6 +107,12 @@ POLLED = Query(
     )
 )
 AUTHORIZE = Query(sa.update(flows).where(_THIS, _PENDING).values(state="authorizing", polled_at=_NOW, error=None))
+# By the one who fetched the approval; again when it was not heard whether that was written.
+APPROVED = Query(
+    sa.update(flows)
+    .where(_THIS, sa.or_(_PENDING, _AUTHORIZING))
+    .values(state="authorizing", polled_at=_NOW, error=None)
+)
 TRY_AGAIN = Query(
     sa.update(flows)
     .where(_THIS, _AUTHORIZING, flows.c.sealed.is_not(None), flows.c.expires_at > _NOW)
