@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from codex_pooler.quota.windows import Window
+from codex_pooler.quota.windows import MONTH, SPEND, Window
 
 STALE_SECONDS = 1_800.0  # a statement without an end of its own is believed for so long
 
@@ -67,6 +67,12 @@ class Spend:
     remaining: float | None = None
     used_percent: float | None = None
     reset_at: float | None = None
+
+    def as_window(self) -> Window | None:
+        """The same as a window of a month; None where nobody says how much of it is used."""
+        if self.used_percent is None:
+            return None
+        return Window(SPEND, MONTH, self.used_percent, self.observed_at, USAGE, self.reset_at)
 
 
 @dataclass(frozen=True, slots=True)

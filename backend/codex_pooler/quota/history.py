@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from codex_pooler.quota.windows import same_reset
+from codex_pooler.quota.windows import Window, same_reset
 
 EVERY_SECONDS = 600.0  # a window that does not move is remembered so often, or a chart shows a gap
 LEAST_MOVE = 1.0  # percent
@@ -43,6 +43,11 @@ class Sample(NamedTuple):
             "used_percent": self.used_percent,
             "reset_at": None if self.reset_at is None else datetime.fromtimestamp(self.reset_at, UTC).isoformat(),
         }
+
+
+def sample_of(account_id: UUID, window: Window) -> Sample:
+    """What there is to remember of a window as it was seen."""
+    return Sample(account_id, window.limit_key, window.kind, window.observed_at, window.used_percent, window.reset_at)
 
 
 def is_news(sample: Sample, last: Sample | None) -> bool:

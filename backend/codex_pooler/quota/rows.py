@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from codex_pooler.quota.facts import Credits, ModelGate, Reached, Spend, Verdict
-from codex_pooler.quota.history import Sample
+from codex_pooler.quota.history import Sample, sample_of
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.refusals import Block, is_lasting
-from codex_pooler.quota.windows import SPEND, SPEND_KIND, Window
+from codex_pooler.quota.windows import Window
 
 Row = dict[str, Any]
 
@@ -38,24 +38,17 @@ def take_unsaved(account_id: UUID, record: Record, into: Changes) -> None:
     for place in record.unsaved_windows:
         if window := record.windows.get(place):
             into.windows.append(_window_row(account_id, window))
-            into.samples.append(Sample(account_id, *place, window.observed_at, window.used_percent, window.reset_at))
+            into.samples.append(sample_of(account_id, window))
     for limit_key in record.unsaved_blocks:
         block = record.blocks.get(limit_key)
         if block and is_lasting(limit_key):
             into.blocks.append(_block_row(account_id, limit_key, block))
     if record.unsaved_state:
         into.states.append(_state_row(account_id, record))
-        into.samples += _spend_samples(account_id, record)
+        spend = record.spend.as_window() if record.spend else None
+        into.samples += [sample_of(account_id, spend)] if spend else []
     record.unsaved_windows, record.unsaved_blocks, record.unsaved_state = set(), set(), False
     into.accounts.add(account_id)
-
-
-def _spend_samples(account_id: UUID, record: Record) -> list[Sample]:
-    """An account that is paid by use has its spending limit in place of windows."""
-    spend = record.spend
-    if spend is None or spend.used_percent is None:
-        return []
-    return [Sample(account_id, SPEND, SPEND_KIND, spend.observed_at, spend.used_percent, spend.reset_at)]
 
 
 def _window_row(account_id: UUID, window: Window) -> Row:

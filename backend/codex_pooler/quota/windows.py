@@ -11,7 +11,6 @@ DAY_MINUTES = 1_440
 # limit families: whose windows belong together
 ACCOUNT = "account"
 SPEND = "spend"
-SPEND_KIND = "30d"  # spending limits are by the month
 CODE_REVIEW = "code_review"
 SPARK = "codex_spark"
 

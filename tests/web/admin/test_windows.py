@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from codex_pooler.quota.forecast import Outlook
 from codex_pooler.quota.windows import ACCOUNT, SPARK, Window
 from codex_pooler.web.admin.windows import windows_view
 
@@ -47,3 +49,25 @@ def test_a_running_window_tells_its_use_and_its_reset() -> None:
 def test_a_window_whose_reset_has_passed_is_unused_until_the_backend_says_more() -> None:
     [shown] = windows_view([_window(ACCOUNT, 300, 100.0, reset_at=STAMP - 1)], NOW)
     assert (shown["used_percent"], shown["resets_at"]) == (0.0, None)
+
+
+def test_a_window_tells_how_fast_it_fills_and_how_old_its_figures_are() -> None:
+    window = _window(ACCOUNT, 300, 60.0, reset_at=STAMP + 7200)
+    [shown] = windows_view([window], NOW, {(ACCOUNT, "5h"): Outlook(40.004, STAMP + 3600)})
+    assert shown["burn_percent_per_hour"] == 40.0
+    assert shown["exhausts_at"] == datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+    assert (shown["scope"], shown["freshness"]) == ("account", "fresh")
+    [old] = windows_view([replace(window, observed_at=STAMP - 1800)], NOW)
+    assert (old["freshness"], old["burn_percent_per_hour"], old["exhausts_at"]) == ("stale", None, None)
+
+
+@pytest.mark.parametrize(
+    ("window", "scope"),
+    [
+        (_window(ACCOUNT, 300), "account"),
+        (_window(SPARK, 300, model="gpt-5.3-codex-spark"), "model"),
+        (_window("code_review", 300), "feature"),
+    ],
+)
+def test_a_window_tells_what_it_limits(window: Window, scope: str) -> None:
+    assert windows_view([window], NOW)[0]["scope"] == scope

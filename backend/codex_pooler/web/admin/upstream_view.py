@@ -10,17 +10,21 @@ from uuid import UUID
 from codex_pooler.accounts import states
 from codex_pooler.accounts.identity import account_ref, masked_email, plan_of
 from codex_pooler.accounts.logins import age_of
-from codex_pooler.accounts.readiness import AccountFacts, readiness
+from codex_pooler.accounts.readiness import AccountFacts, Readiness, readiness
 from codex_pooler.accounts.renewal_plan import next_attempt, refresh_state
+from codex_pooler.quota.standing import NEVER_OBSERVED, Standing, assess
 from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.queries_usage import NO_USAGE, usage_by
+from codex_pooler.storage.queries_watching import NO_BURN, Burn, burns
 from codex_pooler.storage.scope import seen
 from codex_pooler.web.admin.api import Call
+from codex_pooler.web.admin.evidence import all_windows, quota_view
+from codex_pooler.web.admin.outlooks import outlooks_of
 from codex_pooler.web.admin.problems import Problem, not_found
 from codex_pooler.web.admin.schemas import common
 from codex_pooler.web.admin.usage import usage_view
-from codex_pooler.web.admin.windows import windows_view
+from codex_pooler.web.admin.windows import Outlooks, windows_view
 
 OUT_OF_SCOPE = "The account also serves pools you do not manage."
 
@@ -47,37 +51,65 @@ async def account_view(call: Call, session: Session, account_id: UUID) -> dict[s
 
 async def account_views(call: Call, session: Session, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Rows of ``accounts`` as the API shows them (schemas.upstreams.Upstream), in their order."""
-    ids, visible = [row.id for row in rows], call.caller.scope.visible
+    ids, visible, now = [row.id for row in rows], call.caller.scope.visible, datetime.now(UTC)
     pools: dict[UUID, list[Any]] = {identity: [] for identity in ids}
     for membership in await session.fetch(queries.MEMBERSHIPS, account_ids=ids):
         pools[membership.account_id].append(membership)
     usage = await usage_by(session, "account_id", ids, visible)
     used = await session.fetch(queries.LAST_USED, account_ids=ids, **seen(visible))
     last_used = {row.account_id: row.last_used_at for row in used}
+    live = call.context.live
+    outlooks = await outlooks_of(session, {identity: all_windows(live.record(identity)) for identity in ids}, now)
+    burned = await burns(session, ids, visible, now)
     return [
-        _upstream_view(call, row, pools[row.id])
-        | {"usage": {**usage_view(usage.get(row.id, NO_USAGE)), "last_used_at": last_used.get(row.id)}}
+        _upstream_view(call, row, pools[row.id], now, outlooks[row.id])
+        | {
+            "usage": {**usage_view(usage.get(row.id, NO_USAGE)), "last_used_at": last_used.get(row.id)},
+            "burn": burn_view(burned.get(row.id, NO_BURN)),
+        }
         for row in rows
     ]
 
 
-def _upstream_view(call: Call, row: Any, memberships: Sequence[Any]) -> dict[str, Any]:
-    live, scope = call.context.live, call.caller.scope
+def burn_view(burn: Burn) -> dict[str, Any]:
+    """Tokens of the last five minutes beside what is usual."""
+    factor = None if burn.factor is None else round(burn.factor, 2)
+    return {"tokens_5m": burn.tokens_5m, "baseline_5m": round(burn.baseline_5m), "factor": factor}
+
+
+def account_readiness(call: Call, row: Any, memberships: Sequence[Any], now: datetime) -> Readiness:
+    """Whether the account can serve now, as far as this process knows."""
+    live = call.context.live
     facts = AccountFacts(
         state=row.state,
         access_expires_at=row.access_expires_at,
         cooling_until=live.cooling_until(row.id),
         blocked_until=live.blocked_until(row.id),
         in_a_pool=any(m.enabled and m.pool_status == "active" for m in memberships),
+        blocked_reason=standing_of(call, row.id, now).reason,
+        is_probed=any(trouble.state == "half_open" for trouble in live.troubles(row.id)),
+        is_renewing=row.refresh_leased_until is not None and row.refresh_leased_until > now,
     )
-    now = datetime.now(UTC)
-    ready = readiness(facts, now)
+    return readiness(facts, now)
+
+
+def standing_of(call: Call, account_id: UUID, now: datetime) -> Standing:
+    """How the account stands for any model, as far as this process knows."""
+    record = call.context.live.record(account_id)
+    return assess(record, "", now.timestamp()) if record else NEVER_OBSERVED
+
+
+def _upstream_view(
+    call: Call, row: Any, memberships: Sequence[Any], now: datetime, outlooks: Outlooks
+) -> dict[str, Any]:
+    live, scope = call.context.live, call.caller.scope
+    ready = account_readiness(call, row, memberships, now)
     plan = plan_of(row.plan_type)
     return {
         **{name: getattr(row, name) for name in ("id", "version", "label", "created_at", "updated_at")},
         "email": masked_email(row.email),
         "account_ref": account_ref(row.chatgpt_account_id),
-        "workspace": {"label": row.workspace_label} if row.workspace_id or row.workspace_label else None,
+        "workspace": _workspace_view(row),
         "plan": {"family": plan.family, "label": plan.label},
         "onboarding_method": row.onboarding,
         "status": row.state,
@@ -90,10 +122,17 @@ def _upstream_view(call: Call, row: Any, memberships: Sequence[Any]) -> dict[str
             "refresh": _refresh_view(row, now),
         },
         "pools": [common.ref(m.pool_id, m.pool_name) for m in memberships if scope.sees(m.pool_id)],
-        "windows": windows_view(live.windows(row.id), now),
+        "windows": windows_view(live.windows(row.id), now, outlooks),
+        "quota": quota_view(live.record(row.id), now.timestamp(), outlooks),
         "in_flight": live.in_flight(row.id),
         "allowed_actions": _actions(call, row, [m.pool_id for m in memberships]),
     }
+
+
+def _workspace_view(row: Any) -> dict[str, Any] | None:
+    if not (row.workspace_id or row.workspace_label or row.routing_override):
+        return None
+    return {"label": row.workspace_label, "routing_override": row.routing_override}
 
 
 def _refresh_view(row: Any, now: datetime) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from codex_pooler.web.admin.schemas.common import (
     out,
     text,
 )
+from codex_pooler.web.admin.windows import FRESHNESS, SCOPES
 
 
 class Workspace(Shape):
-    """The ChatGPT workspace of an account."""
+    """The ChatGPT workspace of an account; ``routing_override`` names the region its requests must stay in."""
 
     label = text(null=True)
+    routing_override = text(null=True)
 
 
 class Plan(Shape):
@@ -62,13 +64,75 @@ class Credential(Shape):
 
 
 class QuotaWindow(Shape):
-    """How much of one usage window is used, in percent."""
+    """How much of one usage window is used, in percent.
+
+    ``burn_percent_per_hour`` is null while too little is known; ``exhausts_at`` is when the window is full at that
+    burn, null when it starts anew before.
+    """
 
     key = text()
     label = text()
+    scope = text(among=SCOPES)
+    model = text(null=True)
     window_seconds = count()
     used_percent = out(fields.Float)
     resets_at = out(Instant, null=True)
+    observed_at = out(Instant)
+    freshness = text(among=FRESHNESS)
+    burn_percent_per_hour = out(fields.Float, null=True)
+    exhausts_at = out(Instant, null=True)
+
+
+class ProviderStatus(Shape):
+    """The backend's own verdict on the account; ``reached_type`` is its word for the limit that was reached."""
+
+    allowed = out(fields.Boolean, null=True)
+    limit_reached = out(fields.Boolean, null=True)
+    reached_type = text(null=True)
+
+
+class Credits(Shape):
+    """Prepaid credits beyond the plan; ``burning``: turns are paid with them now."""
+
+    has_credits = out(fields.Boolean)
+    unlimited = out(fields.Boolean)
+    balance = out(fields.Float, null=True)
+    overage_reached = out(fields.Boolean, null=True)
+    burning = out(fields.Boolean)
+
+
+class Spend(Shape):
+    """The spending limit of an account that is paid by use, in credits."""
+
+    reached = out(fields.Boolean)
+    limit = out(fields.Float, null=True)
+    used = out(fields.Float, null=True)
+    remaining = out(fields.Float, null=True)
+    used_percent = out(fields.Float, null=True)
+    resets_at = out(Instant, null=True)
+    burn_percent_per_hour = out(fields.Float, null=True)
+    exhausts_at = out(Instant, null=True)
+
+
+class Quota(Shape):
+    """What is known of an account's quota beside its windows, and how old the newest of it is."""
+
+    freshness = text(among=FRESHNESS)
+    observed_at = out(Instant, null=True)
+    provider_status = nested(ProviderStatus, null=True)
+    credits = nested(Credits, null=True)
+    spend = nested(Spend, null=True)
+
+
+class TokenBurn(Shape):
+    """Tokens of the last five minutes, and of five minutes on average in the hour before.
+
+    ``factor`` is how many times the usual that is, null when nothing is usual.
+    """
+
+    tokens_5m = count()
+    baseline_5m = count()
+    factor = out(fields.Float, null=True)
 
 
 class UpstreamUsage(Shape):
@@ -101,6 +165,8 @@ class Upstream(Shape):
     credential = nested(Credential)
     pools = list_of(Ref)
     windows = list_of(QuotaWindow)
+    quota = nested(Quota)
+    burn = nested(TokenBurn)
     in_flight = count()
     usage = nested(UpstreamUsage)
     created_at = out(Instant)
