@@ -1,6 +1,6 @@
 import type { Pool, RoutingCandidate, RoutingExplanation, Upstream } from '@/api';
 import { Random } from './random';
-import { iso } from './world';
+import { iso } from './time';
 
 const REASONS: Partial<Record<Upstream['readiness']['state'], [gate: string, code: string]>> = {
   paused: ['account', 'paused'],

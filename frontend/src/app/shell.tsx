@@ -3,10 +3,10 @@ import { Link, Outlet, useNavigate, useRouter } from '@tanstack/react-router';
 import {
   Eye,
   EyeOff,
-  FileUp,
   Keyboard,
   Layers,
   LogOut,
+  MailPlus,
   Menu as MenuIcon,
   Moon,
   Plus,
@@ -294,10 +294,20 @@ function PaletteWithCommands({ open, onClose, onShortcuts }: PaletteProps) {
               ...(writes.has('upstreams:write')
                 ? [
                     {
-                      id: 'import',
-                      label: 'Import an account',
-                      icon: <FileUp />,
-                      run: () => navigate({ to: '/upstreams', search: { dialog: 'import' } }),
+                      id: 'add',
+                      label: 'Add an account',
+                      icon: <Plus />,
+                      run: () => navigate({ to: '/upstreams', search: { dialog: 'add' } }),
+                    },
+                  ]
+                : []),
+              ...(writes.has('invites:write')
+                ? [
+                    {
+                      id: 'invite',
+                      label: 'Invite someone',
+                      icon: <MailPlus />,
+                      run: () => navigate({ to: '/invites', search: { dialog: 'new' } }),
                     },
                   ]
                 : []),

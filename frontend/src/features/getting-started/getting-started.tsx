@@ -33,8 +33,8 @@ export function setUpSteps(
       key: 'account',
       done: accounts.some((account) => account.pools.length > 0),
       title: 'Add an account',
-      detail: 'Import the auth.json of a ChatGPT sign-in.',
-      action: { label: 'Import account', link: { to: '/upstreams', search: { dialog: 'import' } } },
+      detail: 'Sign a ChatGPT account in.',
+      action: { label: 'Add account', link: { to: '/upstreams', search: { dialog: 'add' } } },
     },
     {
       key: 'key',

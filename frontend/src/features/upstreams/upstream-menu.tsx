@@ -1,8 +1,10 @@
 import { useNavigate } from '@tanstack/react-router';
 import {
   EllipsisVertical,
-  FileUp,
+  KeySquare,
   Layers,
+  LogIn,
+  MailPlus,
   Pause,
   Pencil,
   Play,
@@ -16,7 +18,7 @@ import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
 import { useRenewLogin, useSetPaused } from './queries';
 import { actionOf } from './status';
 
-export type AccountAction = 'rename' | 'delete' | 'assign' | 'import';
+export type AccountAction = 'rename' | 'delete' | 'assign' | 'relink' | 'replace' | 'reinvite';
 
 interface UpstreamMenuProps {
   upstream: Upstream;
@@ -59,8 +61,14 @@ export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
       <MenuItem icon={<RefreshCw />} onClick={() => renew.mutate(upstream)} {...item('refresh')}>
         Renew sign-in
       </MenuItem>
-      <MenuItem icon={<FileUp />} onClick={() => onAction('import')} {...item('rename')}>
+      <MenuItem icon={<LogIn />} onClick={() => onAction('relink')} {...item('rename')}>
         Sign in again…
+      </MenuItem>
+      <MenuItem icon={<KeySquare />} onClick={() => onAction('replace')} {...item('rename')}>
+        Replace credentials…
+      </MenuItem>
+      <MenuItem icon={<MailPlus />} onClick={() => onAction('reinvite')} {...item('rename')}>
+        Invite its owner…
       </MenuItem>
       <MenuSeparator />
       <MenuItem

@@ -1,0 +1,2 @@
+export { OnboardingPage } from './onboarding-page';
+export { inviteQuery } from './queries';
