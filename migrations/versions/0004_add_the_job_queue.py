@@ -29,9 +29,7 @@ $$
 
 def run(script: str) -> None:
     """On the driver's own cursor: to SQLAlchemy's way a percent sign is a parameter."""
-    connection = op.get_bind().connection
-    with connection.cursor() as cursor:
-        cursor.execute(script)
+    op.get_bind().connection.cursor().execute(script)
 
 
 def upgrade() -> None:

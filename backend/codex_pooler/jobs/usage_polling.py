@@ -35,6 +35,7 @@ NEARLY_USED = 80.0  # percent; such a window is watched as closely as a busy acc
 JITTER = 0.2
 SOONEST_SECONDS, SPREAD_SECONDS, SPREAD_PER_ACCOUNT = 2.0, 60.0, 3.0  # of the first questions after a start
 AT_ONCE = 4
+NOW_AGE_SECONDS = 5.0  # what was told so recently is told again to nobody, however much he asks
 CLAIM_SHARE = 0.7  # of the interval: asked by another process within it, an account is not asked again
 
 LoginDoubts = Callable[[UUID, str], Awaitable[object]]
@@ -96,6 +97,28 @@ class UsagePolling:
                     self._asking.add(account.id)
                     tasks.create_task(self._ask_quietly(account), name=f"usage-of-{account.id}")
                 await asyncio.sleep(TICK_SECONDS)
+
+    async def ask_now(self, account_id: UUID | None = None) -> tuple[int, int]:
+        """Ask about one account, or all, whosever turn it is: how many were asked, and how many of these told."""
+        accounts = pollable(self._snapshot(), time.time())
+        wanted = [accounts[account_id]] if account_id in accounts else [] if account_id else list(accounts.values())
+        wall, monotonic = time.time(), time.monotonic()
+        ours = await self._claim([account.id for account in wanted], wall, NOW_AGE_SECONDS)
+        mine = [account for account in wanted if account.id in ours and account.id not in self._asking]
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(account: Account) -> int:
+            turn = self._turns.get(account.id) or self._first_turn(account.id, monotonic, SPREAD_SECONDS)
+            turn.asked_at, turn.asked_wall, turn.pace = monotonic, wall, self._pace()
+            async with gate:
+                await self._ask_quietly(account)
+            return int(turn.failures == 0)
+
+        self._asking.update(account.id for account in mine)
+        try:
+            return len(mine), sum(await asyncio.gather(*map(ask, mine)))
+        finally:
+            self._asking.difference_update(account.id for account in mine)
 
     def _due(self, wall: float, monotonic: float) -> list[Account]:
         """Whose turn it is, those that have waited longest first, and no more than may be asked at once."""

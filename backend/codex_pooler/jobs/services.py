@@ -1,0 +1,33 @@
+"""What background jobs may reach, and how one says that it has failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.jobs.catalog_sync import CatalogSync
+from codex_pooler.jobs.usage_polling import UsagePolling
+from codex_pooler.snapshot.loader import SnapshotHolder
+from codex_pooler.storage.database import Database
+from codex_pooler.storage.keyring import Keyring
+
+
+@dataclass(frozen=True)
+class Services:
+    """Of the process that runs the job.  ``lab``: the backend is simulated on this machine."""
+
+    database: Database
+    keyring: Keyring
+    snapshot: SnapshotHolder
+    refresher: Refresher
+    usage: UsagePolling
+    catalogs: CatalogSync
+    lab: bool
+
+
+class JobFailed(Exception):
+    """Why an attempt failed, for operators: nothing in it may be secret.  ``final``: trying again is of no use."""
+
+    def __init__(self, code: str, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.message, self.final = code, message, final
