@@ -55,8 +55,9 @@ format: bootstrap-console ## Format all code
 bench: bootstrap-python ## Measure the gateway next to nginx and a plain proxy (QUICK=1: about two minutes)
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(BENCH)
 
-soak: bootstrap-python ## Ten thousand turns while everything goes wrong, and longer fuzzing (SOAK_TURNS=, SOAK_SEED=)
+soak: bootstrap-python ## Ten thousand turns while everything goes wrong, a day of dying gateways, and longer fuzzing
 	@SOAK_TURNS=$${SOAK_TURNS:-10000} $(BIN)/pytest -q -s tests/soak tests/gateway/test_relay_fuzz.py
+	@ENDURANCE_HOURS=24 ENDURANCE_ACCOUNTS=50 $(BIN)/pytest -q -s tests/process/test_logins_stay_alive.py
 
 openapi: bootstrap-console ## Regenerate the API description and the console's types from it
 	@$(BIN)/codex-pooler openapi > .venv/openapi.json && cp .venv/openapi.json frontend/openapi.json
