@@ -17,6 +17,7 @@ import pytest
 
 from codex_pooler import __version__
 from codex_pooler.accounts.exchange import OwnExchange
+from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
@@ -28,7 +29,9 @@ from codex_pooler.storage.database import Database
 from codex_pooler.storage.embedded import EmbeddedPostgres
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.secret_spool import SecretSpool
+from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
+from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.web.context import WebContext
 
 _numbers = itertools.count(1)
@@ -120,6 +123,7 @@ class QuietLive:
 @pytest.fixture
 def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
     logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
+    sign_in = SignIn(config.auth_url)
 
     async def nothing_to_refresh() -> None:
         return None
@@ -129,7 +133,10 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
         database=database,
         keyring=keyring,
         live=QuietLive(),
-        refresher=Refresher(logins, OwnExchange(SignIn(config.auth_url), logins.kept)),
+        refresher=Refresher(logins, OwnExchange(sign_in, logins.kept)),
+        sign_in=sign_in,
+        flows=Flows(database, keyring, sign_in),
+        backend=Backend(ConnectionPool(config.chatgpt_url)),
         refresh_snapshot=nothing_to_refresh,
         bootstrap_token="bootstrap-token-of-the-tests",
         version=__version__,

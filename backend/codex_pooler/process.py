@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from codex_pooler import __version__
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.accounting.writer import LogWriter
 from codex_pooler.accounts.courier import Courier
+from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewed
@@ -54,6 +55,7 @@ from codex_pooler.storage.queries_snapshot import CHANGED
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.spool import Spool
 from codex_pooler.telemetry.metrics import ROWS, Gauges, Metrics
+from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.usage import UsageClient
@@ -141,7 +143,11 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         spool = Spool(config.state_dir / "spool")
         stack.callback(spool.close)
         house = _house(config, snapshot, spool, stack)
-        refresher = house.refresher = await _refresher(config, database, keyring, house, broadcaster, stack)
+        backend = Backend(house.backend)
+        sign_in, changed = SignIn(config.auth_url), _login_changed(house.snapshot, broadcaster)
+        flows = Flows(database, keyring, sign_in, changed=changed)
+        stack.push_async_callback(flows.close)
+        refresher = house.refresher = await _refresher(config, database, keyring, house, changed, stack)
         writer = await _log_writer(database, spool, house, broadcaster, stack)
         files = FileKeeper(database, house.files)
         loops = {
@@ -149,7 +155,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             "snapshot": snapshot.keep_fresh(),
             "snapshot-listener": _listener(dsn, snapshot, files),
             **await _memory(database, house, files, stack),
-            **_watching(config, database, house, refresher, stack),
+            **_watching(backend, database, house, refresher),
             **_bookkeeping(database, house, writer),
         }
         await stack.enter_async_context(background(loops))
@@ -161,6 +167,9 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             keyring=keyring,
             live=ProcessView(house.known, snapshot),
             refresher=refresher,
+            sign_in=sign_in,
+            flows=flows,
+            backend=backend,
             refresh_snapshot=snapshot.refresh,
             bootstrap_token=token,
             version=__version__,
@@ -184,22 +193,28 @@ def _house(config: Config, snapshot: SnapshotHolder, spool: Spool, stack: AsyncE
     return House(snapshot, known, Journal(spool), backend, Metrics())
 
 
-async def _refresher(
-    config: Config,
-    database: Database,
-    keyring: Keyring,
-    house: House,
-    broadcaster: Broadcaster,
-    stack: AsyncExitStack,
-) -> Refresher:
-    """Whoever renews a login tells this process's turns and consoles; the other processes hear of it by NOTIFY."""
-    snapshot = house.snapshot
+def _login_changed(snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Callable[[UUID], Awaitable[None]]:
+    """Whoever gives an account a login tells this process's turns and consoles; the others hear of it by NOTIFY."""
 
     async def changed(account_id: UUID) -> None:
         await snapshot.refresh_quietly()
         pools = snapshot.current.pools.values()
         serving = tuple(pool.id for pool in pools if any(m.account.id == account_id for m in pool.members))
         broadcaster.publish(Change("upstreams", "updated", (account_id,), serving))
+
+    return changed
+
+
+async def _refresher(
+    config: Config,
+    database: Database,
+    keyring: Keyring,
+    house: House,
+    changed: Callable[[UUID], Awaitable[None]],
+    stack: AsyncExitStack,
+) -> Refresher:
+    """Renews logins; one that the database does not take yet serves this process's turns all the same."""
+    snapshot = house.snapshot
 
     def serve(new: Renewed) -> None:
         expires_at = new.access_expires_at.timestamp() if new.access_expires_at else None
@@ -243,15 +258,15 @@ async def _memory(database: Database, house: House, files: FileKeeper, stack: As
     return {"quota-keeper": quotas.run(), "session-bindings": bindings.run(), "files": files.run()}
 
 
-def _watching(config: Config, database: Database, house: House, refresher: Refresher, stack: AsyncExitStack) -> Loops:
+def _watching(backend: Backend, database: Database, house: House, refresher: Refresher) -> Loops:
     """What looks after the accounts: their quota, their models, their logins."""
-    usage, doubts = UsageClient(config.chatgpt_url), DoubtedLogins(refresher)
-    stack.push_async_callback(usage.close)
-    snapshot = house.snapshot
-    polling = UsagePolling(database, usage, house.known.quotas, lambda: snapshot.current, doubts.look_into)
+    snapshot, doubts = house.snapshot, DoubtedLogins(refresher)
+    polling = UsagePolling(
+        database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubts.look_into
+    )
     return {
         "usage-polling": polling.run(),
-        "model-catalogues": CatalogSync(database, snapshot, config.chatgpt_url).run(),
+        "model-catalogues": CatalogSync(database, snapshot, backend).run(),
         "token-refresh": keep_logins_fresh(refresher),
     }
 

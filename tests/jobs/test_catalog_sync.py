@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-import aiohttp
 import orjson
 import pytest
 import sqlalchemy as sa
@@ -31,7 +30,9 @@ from codex_pooler.storage.tables import (
     pool_accounts,
     pools,
 )
-from codex_pooler.upstream.models import client_session, read_models
+from codex_pooler.upstream import backend as upstream
+from codex_pooler.upstream.models import read_models
+from codex_pooler.upstream.pool import ConnectionPool
 
 POOL = uuid4()
 
@@ -60,7 +61,6 @@ class Lab:
     database: Database
     snapshot: SnapshotHolder
     sync: CatalogSync
-    http: aiohttp.ClientSession
     keyring: Keyring
 
     async def add(self, number: int, token: str = "token") -> UUID:
@@ -78,7 +78,7 @@ class Lab:
         return account_id
 
     async def look(self, now: float | None = None) -> None:
-        await self.sync.look(self.http, time.time() if now is None else now)
+        await self.sync.look(time.time() if now is None else now)
         await self.snapshot.refresh()
 
     def models(self, account_id: UUID) -> frozenset[str] | None:
@@ -97,12 +97,12 @@ async def lab(database: Database, keyring: Keyring) -> AsyncIterator[Lab]:
     backend = Backend({"models": [{"slug": "gpt-5.5"}, {"slug": "gpt-6-sol"}]})
     app = web.Application()
     app.router.add_get("/backend-api/codex/models", backend.models)
-    async with TestServer(app, host="127.0.0.1") as server, client_session() as http:
+    async with TestServer(app, host="127.0.0.1") as server:
         async with database.session() as session:
             await session.execute(sa.insert(pools).values(id=POOL, slug="team", name="Team"))
         snapshot = SnapshotHolder(database, keyring.upstream)
-        sync = CatalogSync(database, snapshot, str(server.make_url("/")))
-        yield Lab(backend, database, snapshot, sync, http, keyring)
+        sync = CatalogSync(database, snapshot, upstream.Backend(ConnectionPool(str(server.make_url("/")))))
+        yield Lab(backend, database, snapshot, sync, keyring)
 
 
 async def test_a_new_account_is_asked_at_once_and_the_pool_lists_its_models(lab: Lab) -> None:
@@ -172,7 +172,7 @@ async def test_failures_are_tried_again_later_and_later_and_a_new_login_at_once(
     lab.backend.status, now = 500, time.time()
     asked = []
     for second in range(0, 400, 2):
-        await lab.sync.look(lab.http, now + second)
+        await lab.sync.look(now + second)
         asked.append(len(lab.backend.asked))
     assert asked[0] == 1
     assert asked[10] == 1
@@ -235,7 +235,7 @@ async def test_an_account_that_was_deleted_meanwhile_is_no_error(lab: Lab) -> No
     await lab.add(1)
     async with lab.database.session() as session:
         await session.execute(sa.delete(accounts))
-    await lab.sync.look(lab.http, time.time())
+    await lab.sync.look(time.time())
     await lab.snapshot.refresh()
     assert lab.snapshot.current.catalogs[POOL].models == ()
 

@@ -23,6 +23,8 @@ from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.refusals import refusal_of
 from codex_pooler.snapshot.model import Account, Member, Pool, Snapshot
 from codex_pooler.storage.database import Database
+from codex_pooler.upstream import backend as upstream
+from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.usage import MOST_BYTES, PATHS, LoginDoubted, UsageClient, UsageUnavailable
 from tests.quota.statements import NOW, head
 
@@ -75,14 +77,16 @@ def backend() -> Backend:
     return Backend()
 
 
+def client_of(origin: str) -> UsageClient:
+    return UsageClient(upstream.Backend(ConnectionPool(origin)))
+
+
 @pytest.fixture
 async def client(backend: Backend) -> AsyncIterator[UsageClient]:
     app = web.Application()
     app.router.add_get("/{path:.*}", backend.handle)
     async with TestServer(app) as server:
-        client = UsageClient(f"http://127.0.0.1:{server.port}")
-        yield client
-        await client.close()
+        yield client_of(f"http://127.0.0.1:{server.port}")
 
 
 async def nobody(account_id: UUID, token: str) -> None:
@@ -158,10 +162,8 @@ async def test_a_document_without_end_is_not_read(backend: Backend, client: Usag
 
 
 async def test_an_absent_backend_is_unavailable() -> None:
-    client = UsageClient("http://127.0.0.1:9")
     with pytest.raises(UsageUnavailable):
-        await client.fetch(account())
-    await client.close()
+        await client_of("http://127.0.0.1:9").fetch(account())
 
 
 # -- taking in

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import aiohttp
-
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.snapshot.model import Account, Snapshot
 from codex_pooler.storage import queries_catalog as queries
 from codex_pooler.storage.announce import announce_config
 from codex_pooler.storage.database import UNAVAILABLE, Database, Session
-from codex_pooler.upstream.models import Fetched, FetchFailed, client_session, fetch_models
+from codex_pooler.upstream.backend import Backend
+from codex_pooler.upstream.models import Fetched, FetchFailed, fetch_models
 
 log = logging.getLogger(__name__)
 
@@ -49,23 +48,22 @@ class CatalogSync:
 
     database: Database
     snapshot: SnapshotHolder
-    origin: str
+    backend: Backend
     failures: dict[UUID, Failure] = field(default_factory=dict)
     looked_at: float = 0.0  # unix seconds
     version: str = ""  # of Codex, that the catalogues were last asked for; another one has other models
 
     async def run(self) -> None:
         """Look and fetch until cancelled."""
-        async with client_session() as http:
-            while True:
-                await asyncio.sleep(LOOK_SECONDS)
-                try:
-                    await self.look(http, time.time())
-                except UNAVAILABLE as exc:
-                    log.warning("model catalogues were not looked at (%s); trying again shortly", type(exc).__name__)
-                    await asyncio.sleep(FIRST_RETRY_SECONDS)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look(time.time())
+            except UNAVAILABLE as exc:
+                log.warning("model catalogues were not looked at (%s); trying again shortly", type(exc).__name__)
+                await asyncio.sleep(FIRST_RETRY_SECONDS)
 
-    async def look(self, http: aiohttp.ClientSession, now: float) -> None:
+    async def look(self, now: float) -> None:
         """Fetch what is due, if there can be anything.  Raises what the database raises."""
         accounts = usable_accounts(self.snapshot.current)
         unknown = any(account.models is None and self._may_try(account, now) for account in accounts)
@@ -75,16 +73,30 @@ class CatalogSync:
         async with self.database.session() as session, _alone(session) as alone:
             if alone:
                 self.looked_at = now
-                await self._fetch_due(session, http, accounts, now, everything=upgraded)
+                await self._fetch_due(session, accounts, now, everything=upgraded)
                 self.snapshot.doubted.clear()
                 self.version = self._version()
+
+    async def sync_now(self, now: float, account_id: UUID | None = None) -> int:
+        """Fetch the catalogue of one account, or of all, however new it is; for how many that failed.
+
+        Waits for another process that is at it.  Raises what the database raises.
+        """
+        accounts = [each for each in usable_accounts(self.snapshot.current) if account_id in (None, each.id)]
+        for account in accounts:
+            self.failures.pop(account.id, None)
+        async with self.database.session() as session:
+            while True:
+                async with _alone(session) as alone:
+                    if alone:
+                        await self._fetch_due(session, accounts, now, everything=True)
+                        return sum(account.id in self.failures for account in accounts)
+                await asyncio.sleep(LOOK_SECONDS)
 
     def _version(self) -> str:
         return self.snapshot.current.settings.gateway.client_version
 
-    async def _fetch_due(
-        self, session: Session, http: aiohttp.ClientSession, accounts: list[Account], now: float, *, everything: bool
-    ) -> None:
+    async def _fetch_due(self, session: Session, accounts: list[Account], now: float, *, everything: bool) -> None:
         known = {row.account_id: row for row in await session.fetch(queries.FETCHED)}
         doubted = accounts_of(self.snapshot.current, self.snapshot.doubted)
         old = {each.id for each in accounts if is_due(each, known.get(each.id), now, doubted=each.id in doubted)}
@@ -93,16 +105,16 @@ class CatalogSync:
         changed = False
         for start in range(0, len(due), AT_ONCE):
             batch = due[start : start + AT_ONCE]
-            fetched = await asyncio.gather(*(self._fetch(http, each, known.get(each.id), now) for each in batch))
+            fetched = await asyncio.gather(*(self._fetch(each, known.get(each.id), now) for each in batch))
             for account, found in zip(batch, fetched, strict=True):
                 if found:
                     changed |= await store(session, account.id, known.get(account.id), found)
         if changed:
             await announce_config(session)
 
-    async def _fetch(self, http: aiohttp.ClientSession, account: Account, row: Any, now: float) -> Fetched | None:
+    async def _fetch(self, account: Account, row: Any, now: float) -> Fetched | None:
         try:
-            fetched = await fetch_models(http, self.origin, account, self._version(), row.etag if row else None)
+            fetched = await fetch_models(self.backend, account, self._version(), row.etag if row else None)
         except FetchFailed as exc:
             self._failed(account, exc.code, now)
             return None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
+from math import inf
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,7 @@ from codex_pooler.protocol.tunnels import UNTIL_BLANK_LINE, Conversation, Tunnel
 
 LONGEST_URL = 1024
 LONGEST_CREDENTIAL = 255  # bytes; what SOCKS5 can say
+PROXY_SECONDS = 10.0  # in which a proxy answers, or never will
 LONGEST_REPLY = 16 * 1024  # bytes of what a proxy says before the tunnel stands
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 TALKS = {"http": http_connect, "https": http_connect, "socks5": socks5, "socks5h": socks5}
@@ -273,7 +275,7 @@ class _ProxyConnector(aiohttp.BaseConnector):
         assert port is not None
         to = Destination(host, port, (self._tls or tls_context()) if req.url.scheme == "https" else None)
         try:
-            return await connect(self._factory, to, self._proxy, timeout.sock_connect)
+            return await connect(self._factory, to, self._proxy, min(timeout.sock_connect or inf, PROXY_SECONDS))
         except TimeoutError:
             raise
         except ssl.SSLError as exc:

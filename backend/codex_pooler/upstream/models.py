@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import orjson
-from yarl import URL
 
+from codex_pooler.upstream.backend import Backend, Reply, Unreachable
 from codex_pooler.upstream.http_turn import Credential, identity_headers
 
 MODELS_PATH = "/backend-api/codex/models"
-TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_MODELS = 1000
 LONGEST_SLUG = 200
 LONGEST_ETAG = 512
+# why there was no answer -> what it is called here, where not "unreachable"
+CODES = {"timeout": "timeout", "too_large": "unreadable", "egress_proxy_failed": "egress_proxy_failed"}
 
 
 class FetchFailed(Exception):
@@ -37,45 +37,29 @@ class Fetched:
     etag: str | None
 
 
-def client_session() -> aiohttp.ClientSession:
-    """What ``fetch_models`` sends through: it keeps no cookies, so that no account meets another's."""
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
-
-
-async def fetch_models(
-    http: aiohttp.ClientSession, origin: str, account: Credential, client_version: str, etag: str | None
-) -> Fetched:
+async def fetch_models(backend: Backend, account: Credential, client_version: str, etag: str | None) -> Fetched:
     """One account's catalogue, as the backend has it for that version of Codex.  Raises FetchFailed."""
-    url = URL(origin.rstrip("/") + MODELS_PATH).with_query(client_version=client_version)
-    headers = dict(identity_headers(account, client_version)) | {"accept": "application/json"}
+    params, headers = {"client_version": client_version}, dict(identity_headers(account, client_version))
     headers |= {"if-none-match": etag} if etag else {}
     try:
-        async with http.get(url, headers=headers, allow_redirects=False) as answer:
-            if answer.status == 304 and etag:
-                return Fetched(None, [], etag)
-            if answer.status != 200:
-                raise FetchFailed(f"status_{answer.status}")
-            tag, models = answer.headers.get("etag", ""), read_models(await _whole(answer))
-            slugs = [entry["slug"] for entry in models]
-            usable = 0 < len(tag) <= LONGEST_ETAG and tag.isascii() and tag.isprintable()
-            return Fetched(encoded(models), slugs, tag if usable else None)
-    except TimeoutError:
-        raise FetchFailed("timeout") from None
-    except (aiohttp.ClientError, OSError):
-        raise FetchFailed("unreachable") from None
+        answer = await backend.request(
+            account, "GET", MODELS_PATH, headers=headers, params=params, most_bytes=MAX_ANSWER_BYTES
+        )
+        if answer.status == 304 and etag:
+            return Fetched(None, [], etag)
+        if answer.status != 200:
+            raise FetchFailed(f"status_{answer.status}")
+        models = read_models(answer.body)
+        return Fetched(encoded(models), [entry["slug"] for entry in models], _usable_tag(answer))
+    except Unreachable as exc:
+        raise FetchFailed(CODES.get(exc.reason, "unreachable")) from None
     except ValueError:
         raise FetchFailed("unreadable") from None
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    pieces, size = [], 0
-    async for piece in answer.content.iter_any():
-        size += len(piece)
-        if size > MAX_ANSWER_BYTES:
-            raise ValueError("the catalogue is too large")
-        pieces.append(piece)
-    return b"".join(pieces)
+def _usable_tag(answer: Reply) -> str | None:
+    tag = answer.headers.get("etag", "")
+    return tag if 0 < len(tag) <= LONGEST_ETAG and tag.isascii() and tag.isprintable() else None
 
 
 def read_models(body: bytes) -> list[dict[str, Any]]:

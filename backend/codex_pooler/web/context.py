@@ -10,6 +10,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
 from codex_pooler.quota.record import Record
@@ -19,6 +20,8 @@ from codex_pooler.routing.health import Trouble
 from codex_pooler.snapshot.settings import DEFAULTS, Settings
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.upstream.backend import Backend
+from codex_pooler.upstream.oauth import SignIn
 
 
 class LiveView(Protocol):
@@ -68,6 +71,9 @@ class WebContext:
     keyring: Keyring
     live: LiveView
     refresher: Refresher
+    sign_in: SignIn
+    flows: Flows
+    backend: Backend
     refresh_snapshot: Callable[[], Awaitable[None]]
     bootstrap_token: str | None = field(repr=False)
     version: str
