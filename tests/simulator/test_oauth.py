@@ -126,3 +126,41 @@ async def test_personal_token_says_who_it_is_and_serves_turns(lab: Lab) -> None:
     assert me["chatgpt_account_id"] == lab.account().account_id
     status, _ = await lab.call("POST", "/backend-api/codex/responses", None, headers=headers, json=request_for())
     assert status == 200
+
+
+async def test_device_codes_can_be_slowed_down_denied_and_ended(lab: Lab) -> None:
+    path = "/api/accounts/deviceauth"
+
+    async def begun(**answer: Any) -> str:
+        _, one = await lab.call("POST", f"{path}/usercode", None, json={"client_id": CLIENT_ID})
+        await lab.control("POST", "/devices", {"user_code": one["user_code"], **answer})
+        ask = {"device_auth_id": one["device_auth_id"], "user_code": one["user_code"]}
+        return str((await lab.call("POST", f"{path}/token", None, json=ask))[1]["error"]["code"])
+
+    assert await begun(slow_down=1) == "slow_down"
+    assert await begun(denied=True) == "access_denied"
+    assert await begun(expired=True) == "expired_token"
+    assert len((await lab.control("GET", "/devices"))["devices"]) == 3
+
+
+async def test_a_person_can_sign_in_deny_and_type_a_device_code(lab: Lab) -> None:
+    query = {
+        "response_type": "code",
+        "client_id": CLIENT_ID,
+        "redirect_uri": "http://localhost:1455/auth/callback",
+        "code_challenge": "c",
+        "code_challenge_method": "S256",
+        "state": "s",
+    }
+    page = {"params": query, "headers": {"accept": "text/html"}}
+    _, text = await lab.call("GET", "/oauth/authorize", None, **page)
+    assert "auto_account=acct-1" in text
+    assert "deny=1" in text
+    denied = lab.http.get(f"{lab.url}/oauth/authorize", params=query | {"deny": "1"}, allow_redirects=False)
+    async with denied as answer:
+        assert answer.headers["location"] == f"{query['redirect_uri']}?error=access_denied&state=s"
+    _, one = await lab.call("POST", "/api/accounts/deviceauth/usercode", None, json={"client_id": CLIENT_ID})
+    form = {"user_code": one["user_code"].lower(), "account": "acct-2"}
+    assert "not known" in (await lab.call("POST", "/codex/device", None, data=form | {"user_code": "X"}))[1]
+    assert "Done" in (await lab.call("POST", "/codex/device", None, data=form))[1]
+    assert (await lab.control("GET", "/devices"))["devices"][0]["account"] == "acct-2"

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from codex_pooler.simulator import control, files, media, models, oauth, responses, usage, websocket
+from codex_pooler.simulator import control, files, media, models, oauth, pages, responses, usage, websocket
 from codex_pooler.simulator.door import WORLD, Handler, arrive, behind_login
 from codex_pooler.simulator.faults import TURN
 from codex_pooler.simulator.world import World, new_world
@@ -62,7 +62,8 @@ def build_app(world: World) -> web.Application:
     app.router.add_post("/oauth/token", oauth.token)
     app.router.add_post("/api/accounts/deviceauth/usercode", oauth.user_code)
     app.router.add_post("/api/accounts/deviceauth/token", oauth.device_token)
-    app.router.add_get("/codex/device", oauth.device_page)
+    app.router.add_get("/codex/device", pages.device_page)
+    app.router.add_post("/codex/device", pages.approve_device)
     app.router.add_put("/upload/{file_id}", files.put_blob)
     app.router.add_route("*", "/{anything:.*}", _not_found)
     return app

@@ -12,7 +12,7 @@ from codex_pooler.simulator.usage import grant_credit
 from codex_pooler.simulator.windows import windows_for
 from codex_pooler.simulator.world import Account, World, change
 
-_PLAIN_FIELDS = frozenset({"email", "models", "pacing_ms", "logged_out", "deactivated"})
+_PLAIN_FIELDS = frozenset({"email", "models", "pacing_ms", "logged_out", "deactivated", "workspace", "fedramp"})
 Values = Mapping[str, Any]
 
 
@@ -180,15 +180,25 @@ async def revoke(world: World, request: web.Request) -> Any:
     return {"revoked": world.revoke(account)}
 
 
+async def list_devices(world: World, request: web.Request) -> Any:
+    """`GET /__control/devices`: the codes that nobody has used up yet, the oldest first."""
+    return {"devices": [{"user_code": one["user_code"], "account": one["account"]} for one in world.devices.values()]}
+
+
 async def answer_device(world: World, request: web.Request) -> Any:
-    """`POST /__control/devices`: approve `{"user_code", "account"}`, or deny with `{"user_code", "denied": true}`."""
+    """`POST /__control/devices`: approve `{"user_code", "account"}`, or `{"user_code", "denied": true}`.
+
+    `"expired": true` ends the code, `"slow_down": n` asks for patience at the next n polls.
+    """
     body = await _body(request)
     device = next((one for one in world.devices.values() if one["user_code"] == body.get("user_code")), None)
     if device is None:
         raise KeyError(body.get("user_code"))
-    if not body.get("denied"):
+    if "account" in body:
         device["account"] = world.accounts[body["account"]].name
-    device |= {name: body[name] for name in ("denied", "redirect_uri") if name in body}
+    if body.get("expired"):
+        device["until"] = world.clock()
+    device |= {name: body[name] for name in ("denied", "redirect_uri", "slow_down") if name in body}
     return {"user_code": device["user_code"]}
 
 
@@ -205,5 +215,6 @@ def routes() -> list[web.RouteDef]:
         web.get("/__control/record", control(read_record)),
         web.delete("/__control/record", control(clear_record)),
         web.post("/__control/settings", control(change_settings)),
+        web.get("/__control/devices", control(list_devices)),
         web.post("/__control/devices", control(answer_device)),
     ]

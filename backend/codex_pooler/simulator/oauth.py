@@ -11,6 +11,7 @@ from aiohttp import web
 
 from codex_pooler.simulator.answers import error
 from codex_pooler.simulator.door import WORLD, arrive, note_body, strike_early
+from codex_pooler.simulator.pages import sign_in_page
 from codex_pooler.simulator.record import Arrival
 from codex_pooler.simulator.tokens import CLIENT_ID
 from codex_pooler.simulator.world import Account, World
@@ -31,6 +32,11 @@ async def authorize(request: web.Request) -> web.Response:
         return _refuse("invalid_request", "The client is not known.")
     if query.get("code_challenge_method") != "S256" or not query.get("code_challenge"):
         return _refuse("invalid_request", "PKCE with S256 is required.")
+    if query.get("deny"):
+        answer = urlencode({"error": "access_denied", "state": query.get("state", "")})
+        raise web.HTTPFound(f"{query['redirect_uri']}?{answer}")
+    if account is None and "text/html" in request.headers.get("accept", ""):
+        return sign_in_page(world, request)
     if account is None:
         return _refuse("login_required", "No account is signed in; add ?auto_account=NAME.", 401)
     code = new_code(world, account, query["code_challenge"], query.get("redirect_uri", ""))
@@ -150,6 +156,9 @@ async def device_token(request: web.Request) -> web.Response:
         return _refuse("expired_token", "The device code has expired.")
     if device.get("denied"):
         return _refuse("access_denied", "The sign-in was denied.")
+    if device.get("slow_down"):
+        device["slow_down"] -= 1
+        return _refuse("slow_down", "Ask less often.")
     account = world.accounts.get(device["account"] or "")
     if account is None:
         return _refuse("authorization_pending", "The sign-in is pending.", 403)
@@ -162,11 +171,6 @@ async def device_token(request: web.Request) -> web.Response:
     )
 
 
-async def device_page(request: web.Request) -> web.Response:
-    """`GET /codex/device`: where a person would type the code; here approval comes through the control interface."""
-    return web.Response(text="Approve the code with POST /__control/devices.", content_type="text/plain")
-
-
 async def whoami(world: World, account: Account, request: web.Request, arrival: Arrival) -> web.Response:
     """`GET …/user-auth-credential/whoami`: who a personal access token belongs to."""
     return web.json_response(
@@ -175,6 +179,6 @@ async def whoami(world: World, account: Account, request: web.Request, arrival: 
             "chatgpt_user_id": account.user_id,
             "chatgpt_account_id": account.account_id,
             "chatgpt_plan_type": account.plan,
-            "chatgpt_account_is_fedramp": False,
+            "chatgpt_account_is_fedramp": account.fedramp,
         }
     )

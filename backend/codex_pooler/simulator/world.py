@@ -60,6 +60,9 @@ class Account:
     logged_out: bool = False
     deactivated: bool = False
     personal_token: str = ""
+    workspace: str | None = None
+    """The workspace that its tokens name; real ones mostly name none."""
+    fedramp: bool = False
     reset_credits: list[dict[str, Any]] = field(default_factory=list)
     redeemed: set[str] = field(default_factory=set)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -158,6 +161,7 @@ class World:
                 "chatgpt_user_id": account.user_id,
                 "user_id": account.user_id,
                 "chatgpt_compute_residency": "no_constraint",
+                **({"workspace_id": account.workspace} if account.workspace else {}),
             },
         }
         access = {"aud": ["https://api.openai.com/v1"], "client_id": CLIENT_ID, "exp": now + int(lifetime)}
