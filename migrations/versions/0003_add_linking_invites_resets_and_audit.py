@@ -135,6 +135,18 @@ def upgrade() -> None:
     op.create_index("ix_quota_samples_observed_at", "quota_samples", ["observed_at"], unique=False)
     op.create_index("ix_usage_hourly_account", "usage_hourly", ["account_id", "hour"], unique=False)
     op.create_table(
+        "saved_reset_checks",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("available", sa.Integer(), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_saved_reset_checks_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_saved_reset_checks")),
+    )
+    op.create_table(
         "saved_reset_claims",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -145,6 +157,8 @@ def upgrade() -> None:
         sa.Column("dispatch_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("windows_reset", sa.Integer(), nullable=True),
+        sa.Column("used_percent", sa.Float(), nullable=True),
+        sa.Column("resets_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("operator_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -285,6 +299,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_saved_reset_claims_newest", table_name="saved_reset_claims")
     op.drop_table("saved_reset_claims")
+    op.drop_table("saved_reset_checks")
     op.drop_index("ix_usage_hourly_account", table_name="usage_hourly")
     op.drop_index("ix_quota_samples_observed_at", table_name="quota_samples")
     op.drop_table("quota_samples")

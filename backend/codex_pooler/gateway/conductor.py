@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Sequence
 
 from codex_pooler.gateway.choosing import chosen, doubt_login, with_newer_login
-from codex_pooler.gateway.classify import Verdict
+from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.course import Course
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.gateway.outcomes import CANCELLED, nobody, outcome_of, rejected
 from codex_pooler.gateway.preparation import Prepared, Refused, prepare
+from codex_pooler.gateway.redeeming import look_ahead, rescued
 from codex_pooler.gateway.trial import StillDraining, Trial
 from codex_pooler.gateway.turn import Ending, Outcome, Sink, TurnRequest
 from codex_pooler.protocol.requests import without_account_bound_items
-from codex_pooler.routing.candidates import Choice, NoCandidate
+from codex_pooler.routing.candidates import Choice, NoCandidate, choose
 from codex_pooler.routing.explain import brief
 from codex_pooler.snapshot.model import Account
 
@@ -51,14 +52,41 @@ async def _serve(course: Course, prepared: Prepared) -> Outcome:
     course.shown = house.shown_headers(turn)
     course.sink.show(course.shown)
     try:
-        choice = await chosen(prepared.request, course.house)
+        choice = await _chosen(prepared, house)
     except NoCandidate as none:
         course.excluded.update(none.excluded)
         course.routing = brief(prepared.request, none)
         return rejected(nobody(course, none))
     course.excluded.update(choice.excluded)
     course.routing = brief(prepared.request, choice)
-    return outcome_of(course, *await _tried(course, choice))
+    ending, verdict = await _tried(course, choice)
+    if verdict.blame is Blame.USAGE and not ending.committed and (more := await _after_exhaustion(prepared, house)):
+        ending, verdict = await _tried(course, more)
+    return outcome_of(course, ending, verdict)
+
+
+async def _chosen(prepared: Prepared, house: House) -> Choice:
+    """The accounts to try; when the whole pool is used up, perhaps one that got a new week just now.
+
+    Raises NoCandidate.
+    """
+    try:
+        choice = await chosen(prepared.request, house)
+    except NoCandidate as none:
+        if choice_after := await rescued(prepared.request, none, house):
+            return choice_after
+        raise
+    look_ahead(prepared.request.pool, house)
+    return choice
+
+
+async def _after_exhaustion(prepared: Prepared, house: House) -> Choice | None:
+    """Who serves when the turn itself has used up the last account that it may go to; None when nobody does."""
+    try:
+        choose(prepared.request, house.known, moment())
+    except NoCandidate as none:
+        return await rescued(prepared.request, none, house)
+    return None
 
 
 async def _tried(course: Course, choice: Choice) -> tuple[Ending, Verdict]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from codex_pooler.accounting.journal import Journal
@@ -30,6 +30,9 @@ from codex_pooler.snapshot.model import Pool
 from codex_pooler.snapshot.settings import Gateway
 from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.pool import ConnectionPool
+
+if TYPE_CHECKING:
+    from codex_pooler.gateway.redeeming import SavedResets
 
 PULSE_SECONDS = 1.0
 GONE_POLL_SECONDS = 0.05
@@ -61,6 +64,7 @@ class House:
     backend: ConnectionPool
     metrics: Metrics
     refresher: Refresher | None = None
+    saved_resets: SavedResets | None = None
     limits: Limits = field(default_factory=Limits)
     prices: Prices = field(default_factory=Prices)
     files: Files = field(default_factory=Files)

@@ -77,6 +77,11 @@ class Quotas:
         if self._record(account_id).relogin(time.time() if now is None else now):
             self._changed(account_id)
 
+    def renewed(self, account_id: UUID, now: float) -> None:
+        """Evidence shows that the account's windows were started anew: refusals from before are over."""
+        if self._record(account_id).renewed(now):
+            self._changed(account_id)
+
     def weight(self, plan_type: str | None) -> float:
         """A plan's weekly capacity in units of the Plus plan."""
         return weight(plan_type)

@@ -213,6 +213,10 @@ class Record:
         """New credentials: their refusal is forgotten."""
         return self._lift(LOGIN, now)
 
+    def renewed(self, now: float) -> bool:
+        """The account's windows were started anew before their time: what was refused before that is forgotten."""
+        return self._lift(ACCOUNT, now)
+
     def _lift(self, limit_key: str, now: float) -> bool:
         block = self.blocks.get(limit_key)
         if block is None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from codex_pooler.quota.resets import policy_of
 from codex_pooler.snapshot.model import UNREADABLE, Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
 from codex_pooler.snapshot.opened import Opened
 from codex_pooler.snapshot.settings import settings_of
@@ -123,6 +124,7 @@ def _account(row: Any, shelf: Shelf, opened: Opened) -> Account:
         is_fedramp=row.is_fedramp,
         routing_override=row.routing_override,
         backend_origin=row.backend_origin,
+        reset_policy=policy_of(row.reset_policy),
         proxy_url=UNREADABLE if row.egress_sealed is not None and not proxy_url else proxy_url,
     )
 

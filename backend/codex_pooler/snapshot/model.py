@@ -9,6 +9,8 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from uuid import UUID
 
+from codex_pooler.quota.resets import BY_HAND
+from codex_pooler.quota.resets import Policy as ResetPolicy
 from codex_pooler.snapshot.catalog import EMPTY, Catalog, Listing
 from codex_pooler.snapshot.settings import DEFAULTS, Settings
 
@@ -34,6 +36,7 @@ class Account:
     routing_override: str | None = None  # which region the backend wants to be told with every request
     backend_origin: str | None = None  # where the backend of its workspace is, when not where everybody's is
     proxy_url: str | None = field(default=None, repr=False)  # the only way out for everything it sends
+    reset_policy: ResetPolicy = BY_HAND  # what its saved resets may be spent on without a person
     hash_bits: int = field(init=False, repr=False)  # 64 bits of the id, for rendezvous hashing
 
     def __post_init__(self) -> None:
@@ -87,7 +90,10 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Accounts that serve one set of keys.  ``fit`` are the members without an obstacle."""
+    """Accounts that serve one set of keys.  ``fit`` are the members without an obstacle.
+
+    ``redeems``: some account's saved resets may be spent without a person, ``redeems_early`` before its week is used up.
+    """
 
     id: UUID
     name: str
@@ -97,9 +103,14 @@ class Pool:
     members: tuple[Member, ...]
     switches: Switches = Switches()
     fit: tuple[Member, ...] = field(init=False, repr=False)
+    redeems: bool = field(init=False, repr=False)
+    redeems_early: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        policies = [member.account.reset_policy for member in self.members]
         object.__setattr__(self, "fit", tuple(member for member in self.members if not member.obstacle))
+        object.__setattr__(self, "redeems", any(policy.auto_redeem_enabled for policy in policies))
+        object.__setattr__(self, "redeems_early", any(policy.watches_threshold for policy in policies))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ ACCOUNTS = Query(
         accounts.c.residency,
         accounts.c.plan_type,
         accounts.c.max_concurrency,
+        accounts.c.reset_policy,
         accounts.c.credential_kind,
         accounts.c.is_fedramp,
         accounts.c.routing_override,

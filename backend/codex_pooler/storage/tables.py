@@ -494,6 +494,17 @@ saved_resets = sa.Table(
     instant("seen_at", now=True),
 )
 
+# how many the backend said there are, and which process asked for the list last
+saved_reset_checks = sa.Table(
+    "saved_reset_checks",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    instant("claimed_at"),
+    instant("checked_at", nullable=True),  # null: never answered
+    sa.Column("available", sa.Integer),
+    number("failures", 0),  # in a row
+)
+
 # an account's open claim is the lock: whoever could insert it may spend, nobody else
 saved_reset_claims = sa.Table(
     "saved_reset_claims",
@@ -507,6 +518,9 @@ saved_reset_claims = sa.Table(
     instant("dispatch_at", nullable=True),
     text("outcome", nullable=True),  # the backend's own word
     sa.Column("windows_reset", sa.Integer),
+    # what the week looked like when it was claimed: later evidence is held against this
+    sa.Column("used_percent", sa.Float),
+    instant("resets_at", nullable=True),
     sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="SET NULL"), index=True),
     instant("created_at", now=True),
     instant("sent_at", nullable=True),
