@@ -13,6 +13,7 @@ from codex_pooler.accounts.renewal import TOKEN_KINDS, Login, Renewal, Renewed
 from codex_pooler.accounts.renewal_plan import LoginAge
 from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.announce import announce_config
+from codex_pooler.storage.audit import record_account_event
 from codex_pooler.storage.database import Database, Session
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.vault import SecretBox, SecretError
@@ -77,6 +78,8 @@ class Logins:
         async with self._database.transaction() as session:
             values = {"account_id": login.id, "epoch": login.age.epoch, "code": code, "failed_at": now}
             recorded = bool(await session.execute(queries.RECORD_REFUSAL, **values))
+            if recorded:
+                await record_account_event(session, "account.reauth_required", login.id, reason=code, outcome="failure")
             await announce_config(session)
         return recorded
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-READS = ("pools:read", "upstreams:read", "keys:read", "requests:read", "stats:read")
-POOL_WORK = ("upstreams:write", "keys:write")
+READS = ("pools:read", "upstreams:read", "keys:read", "invites:read", "requests:read", "stats:read")
+POOL_WORK = ("upstreams:write", "keys:write", "invites:write", "audit:read")
 
 CAPABILITIES: dict[str, frozenset[str]] = {
     "instance_owner": frozenset((*READS, *POOL_WORK, "pools:write", "settings:read", "settings:write")),
@@ -64,6 +64,7 @@ class Caller:
     scope: PoolScope
     expires_at: datetime
     via_session: bool
+    token_label: str | None = None
 
     def may(self, capability: str) -> bool:
         return capability in self.capabilities

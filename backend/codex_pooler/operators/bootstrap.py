@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from codex_pooler.operators.access import Operator
+from codex_pooler.operators.audit import Event, operator_actor, record
 from codex_pooler.operators.passwords import check_policy, hash_password
 from codex_pooler.storage import queries_operators as queries
 from codex_pooler.storage.database import Database, Session
@@ -24,9 +25,15 @@ async def is_pending(session: Session) -> bool:
 
 
 async def create_first_owner(
-    database: Database, *, email: str, display_name: str | None, password: str, timezone: str | None = None
+    database: Database,
+    *,
+    email: str,
+    display_name: str | None,
+    password: str,
+    timezone: str | None = None,
+    client_ip: str | None = None,
 ) -> Operator:
-    """Create the owner.  Raises AlreadyBootstrapped or WeakPassword."""
+    """Create the owner; ``client_ip`` is for the audit trail.  Raises AlreadyBootstrapped or WeakPassword."""
     address = email.strip().lower()
     owner = Operator(
         id=uuid7(),
@@ -50,4 +57,6 @@ async def create_first_owner(
             role=owner.role,
             timezone=owner.timezone,
         )
+        actor = operator_actor(owner, client_ip)
+        await record(session, Event("auth.bootstrap", "user", owner.id, owner.email, actor=actor))
     return owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -29,7 +30,8 @@ async def caller_of_token(database: Database, keyring: Keyring, token: str) -> C
         if row is None:
             return None
         await session.execute(queries.TOUCH_TOKEN, digest=digest)
-        return await _load(session, row.operator_id, row.scopes, row.expires_at, via_session=False)
+        caller = await _load(session, row.operator_id, row.scopes, row.expires_at, via_session=False)
+        return replace(caller, token_label=row.label) if caller else None
 
 
 async def _load(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from codex_pooler.operators.access import CAPABILITIES, SCOPES
+from codex_pooler.operators.audit import Event, record
 from codex_pooler.storage import queries_operators as queries
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.ids import uuid7
@@ -34,18 +35,21 @@ async def issue_token(
     if not label.strip():
         raise TokenRefused("Give the token a label that tells what it is for.")
     token = generate(OPERATOR_TOKEN)
+    identity, may = uuid7(), sorted(set(scopes))
     async with database.transaction() as session:
         owner = await session.one(queries.BY_EMAIL, email=email.strip().lower())
         if owner is None or owner.status != "active":
             raise TokenRefused(f"There is no active operator {email}.")
         await session.execute(
             queries.INSERT_TOKEN,
-            id=uuid7(),
+            id=identity,
             operator_id=owner.id,
             label=label.strip()[:100],
             prefix=prefix_of(token),
             digest=keyring.digest("operator_token", token),
-            scopes=sorted(set(scopes) or CAPABILITIES[owner.role]),
+            scopes=may or sorted(CAPABILITIES[owner.role]),
             expires_at=datetime.now(UTC) + timedelta(days=days),
         )
+        told = {"email": owner.email, "scopes": may, "prefix": prefix_of(token)}
+        await record(session, Event("operator_token.create", "operator_token", identity, label.strip(), details=told))
     return token

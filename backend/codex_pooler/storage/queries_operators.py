@@ -41,9 +41,12 @@ POOLS = Query(
 LOGGED_IN = Query(sa.update(operators).where(operators.c.id == _OPERATOR_ID).values(last_login_at=sa.func.now()))
 
 TOKEN = Query(
-    sa.select(operator_tokens.c.operator_id, operator_tokens.c.scopes, operator_tokens.c.expires_at).where(
-        operator_tokens.c.digest == _DIGEST, operator_tokens.c.expires_at > sa.func.now()
-    )
+    sa.select(
+        operator_tokens.c.operator_id,
+        operator_tokens.c.label,
+        operator_tokens.c.scopes,
+        operator_tokens.c.expires_at,
+    ).where(operator_tokens.c.digest == _DIGEST, operator_tokens.c.expires_at > sa.func.now())
 )
 INSERT_TOKEN = Query(
     sa.insert(operator_tokens).values(

@@ -15,17 +15,21 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from codex_pooler.operators.access import Caller
+from codex_pooler.operators.audit import Actor, Event, FieldChange, actor_of, field_changes, record
+from codex_pooler.storage import queries_audit
 from codex_pooler.storage.announce import announce_config
 from codex_pooler.storage.database import UNAVAILABLE, Session
 from codex_pooler.web.admin.live import BROADCASTER, Change
-from codex_pooler.web.admin.problems import Problem, not_found, validation_problem
+from codex_pooler.web.admin.problems import Problem, not_found, request_id, validation_problem
 from codex_pooler.web.admin.reading import load_query, parse_json, read_limited
 from codex_pooler.web.context import CONTEXT, WebContext
+from codex_pooler.web.ingress import client_ip
 
 log = logging.getLogger(__name__)
 PUBLIC = "public"  # nobody is identified
 VISITOR = "visitor"  # whoever it is, known or not
 SIGNED_IN = "signed_in"  # any operator
+UNCHANGING = "-"  # the audit of an endpoint that only asks, although by POST
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_LIMIT_BYTES = 1024 * 1024
 JSON_TYPES = {"PATCH": ("application/json", "application/merge-patch+json")}
@@ -46,6 +50,7 @@ class Call:
 
     request: web.Request
     context: WebContext
+    endpoint: Endpoint
     anybody: Caller | None
     ids: Mapping[str, UUID]
     query: Mapping[str, Any]
@@ -76,12 +81,44 @@ class Call:
                 412, "version_conflict", "Somebody changed this meanwhile. Load it again and repeat the change."
             )
 
+    @property
+    def actor(self) -> Actor:
+        """Who asks, for the audit trail; with their address if that is kept."""
+        settings = self.context.settings()
+        kept = settings.privacy.store_client_ip
+        return actor_of(self.anybody, client_ip(self.request, settings.ingress) or None if kept else None)
+
+    async def record(self, session: Session, change: Changing, *, action: str | None = None) -> None:
+        """Write the change into the audit trail, under the endpoint's own action unless told another."""
+        named = action or self.endpoint.audit
+        if named in (None, UNCHANGING):
+            return
+        kind = named.partition(".")[0]
+        target = change.ids[0] if change.ids else None
+        await record(
+            session,
+            Event(
+                named,
+                TARGETS.get(kind, kind),
+                target,
+                change.label or await _label_of(session, kind, target),
+                tuple(change.pool_ids),
+                change.actor or self.actor,
+                change.outcome,
+                change.reason,
+                {"request_id": request_id(self.request), **change.details},
+                tuple(change.changes),
+            ),
+        )
+
     @asynccontextmanager
-    async def changing(self, topic: str, kind: str) -> AsyncIterator[Changing]:
-        """A transaction on configuration: other processes are told with it, this one before the answer goes out."""
+    async def changing(self, topic: str, kind: str, *, action: str | None = None) -> AsyncIterator[Changing]:
+        """A transaction on configuration, with its line in the audit trail: other processes are told with it, this
+        one before the answer goes out."""
         async with self.context.database.transaction() as session:
             changing = Changing(session)
             yield changing
+            await self.record(session, changing, action=action)
             await announce_config(session)
         try:
             await self.context.refresh_snapshot()
@@ -91,17 +128,38 @@ class Call:
         self.request.app[BROADCASTER].publish(change)
 
 
+TARGETS = {"auth": "session"}  # where it is not what the action's name begins with
+
+
 @dataclass
 class Changing:
-    """What is being changed, for those who watch."""
+    """What is being changed, for those who watch and for the audit trail."""
 
     session: Session
     ids: list[UUID] = field(default_factory=list)
     pool_ids: list[UUID] = field(default_factory=list)
+    label: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    changes: list[FieldChange] = field(default_factory=list)
+    outcome: str = "success"
+    reason: str | None = None
+    actor: Actor | None = None
 
-    def touched(self, identity: UUID, pools: Iterable[UUID] = ()) -> None:
+    def touched(self, identity: UUID, pools: Iterable[UUID] = (), *, label: str | None = None) -> None:
+        """``identity`` is the target; its label is looked up at the end where none is given."""
         self.ids.append(identity)
         self.pool_ids.extend(pools)
+        self.label = self.label or label
+
+    def changed(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """What differs goes into the audit trail; values only of fields that are known to be harmless."""
+        self.changes.extend(field_changes(before, after))
+
+
+async def _label_of(session: Session, kind: str, target: UUID | None) -> str | None:
+    query = queries_audit.LABELS.get(kind)
+    row = await session.one(query, target_id=target) if query and target else None
+    return row.label if row else None
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -125,6 +183,7 @@ class Endpoint:
     versioned: bool
     optional_body: bool
     media_type: str
+    audit: str | None
 
     @property
     def is_unsafe(self) -> bool:
@@ -143,6 +202,7 @@ class Endpoint:
         call = Call(
             request=request,
             context=request.config_dict[CONTEXT],
+            endpoint=self,
             anybody=caller,
             ids={name: _identity(request.match_info[name]) for name in self.path_names},
             query=load_query(self.query, request),
@@ -198,8 +258,12 @@ class Api:
         versioned: bool = False,
         optional_body: bool = False,
         media_type: str = "application/json",
+        audit: str | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Register the decorated handler.  ``needs`` is a capability or one of the words above: no default."""
+        """Register the decorated handler.  ``needs`` is a capability or one of the words above: no default.
+
+        ``audit`` is the action that a change is written down as; everything but GET has one, or says UNCHANGING.
+        """
 
         def register(handler: Handler) -> Handler:
             self.endpoints.append(
@@ -218,6 +282,7 @@ class Api:
                     versioned=versioned,
                     optional_body=optional_body,
                     media_type=media_type,
+                    audit=audit,
                 )
             )
             return handler

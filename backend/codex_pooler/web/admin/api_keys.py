@@ -64,7 +64,14 @@ async def get_api_key(call: Call) -> Any:
 
 
 @api.endpoint(
-    "POST", "/api-keys", needs="keys:write", body=ApiKeyInput, returns=ApiKeyWithSecret, status=201, errors=(404,)
+    "POST",
+    "/api-keys",
+    needs="keys:write",
+    body=ApiKeyInput,
+    returns=ApiKeyWithSecret,
+    status=201,
+    errors=(404,),
+    audit="api_key.create",
 )
 async def create_api_key(call: Call) -> Any:
     """Create a key for a pool; the answer is the only place where its secret appears."""
@@ -81,6 +88,8 @@ async def create_api_key(call: Call) -> Any:
             **_stored(material),
         )
         changing.touched(identity, [pool.id])
+        changing.details["prefix"] = material.prefix
+        changing.changed({}, {name: value for name, value in values.items() if value})
         return {**await _view(call, changing.session, identity), "secret": material.secret}
 
 
@@ -92,6 +101,7 @@ async def create_api_key(call: Call) -> Any:
     returns=ApiKey,
     errors=(409,),
     versioned=True,
+    audit="api_key.update",
 )
 async def update_api_key(call: Call) -> Any:
     """Change a key: its name, notes, expiry, policy, limits or networks."""
@@ -101,13 +111,20 @@ async def update_api_key(call: Call) -> Any:
         current = await _permitted(call, changing, "edit")
         values = editing.merged(current._asdict(), call.body)
         await changing.session.execute(queries.UPDATE, api_key_id=current.id, **values)
+        changing.changed(current._asdict(), values)
         if editing.must_end_sockets(current._asdict(), values):
             await changing.session.execute(queries.END_SOCKETS, api_key_id=current.id)
         return await _view(call, changing.session, current.id)
 
 
 @api.endpoint(
-    "POST", "/api-keys/{api_key_id}/rotate", needs="keys:write", returns=ApiKeyWithSecret, errors=(409,), versioned=True
+    "POST",
+    "/api-keys/{api_key_id}/rotate",
+    needs="keys:write",
+    returns=ApiKeyWithSecret,
+    errors=(409,),
+    versioned=True,
+    audit="api_key.rotate",
 )
 async def rotate_api_key(call: Call) -> Any:
     """Give a key a new secret; the old one stops working at once."""
@@ -115,17 +132,32 @@ async def rotate_api_key(call: Call) -> Any:
     async with call.changing("keys", "updated") as changing:
         current = await _permitted(call, changing, "rotate")
         await changing.session.execute(queries.ROTATE, api_key_id=current.id, **_stored(material))
+        changing.details["prefix"] = material.prefix
         return {**await _view(call, changing.session, current.id), "secret": material.secret}
 
 
-@api.endpoint("POST", "/api-keys/{api_key_id}/pause", needs="keys:write", returns=ApiKey, errors=(409,), versioned=True)
+@api.endpoint(
+    "POST",
+    "/api-keys/{api_key_id}/pause",
+    needs="keys:write",
+    returns=ApiKey,
+    errors=(409,),
+    versioned=True,
+    audit="api_key.pause",
+)
 async def pause_api_key(call: Call) -> Any:
     """Refuse a key until it is resumed."""
     return await _move(call, "pause")
 
 
 @api.endpoint(
-    "POST", "/api-keys/{api_key_id}/resume", needs="keys:write", returns=ApiKey, errors=(409,), versioned=True
+    "POST",
+    "/api-keys/{api_key_id}/resume",
+    needs="keys:write",
+    returns=ApiKey,
+    errors=(409,),
+    versioned=True,
+    audit="api_key.resume",
 )
 async def resume_api_key(call: Call) -> Any:
     """Accept a paused key again."""
@@ -133,7 +165,13 @@ async def resume_api_key(call: Call) -> Any:
 
 
 @api.endpoint(
-    "POST", "/api-keys/{api_key_id}/revoke", needs="keys:write", returns=ApiKey, errors=(409,), versioned=True
+    "POST",
+    "/api-keys/{api_key_id}/revoke",
+    needs="keys:write",
+    returns=ApiKey,
+    errors=(409,),
+    versioned=True,
+    audit="api_key.revoke",
 )
 async def revoke_api_key(call: Call) -> Any:
     """Refuse a key for ever."""
@@ -148,6 +186,7 @@ async def revoke_api_key(call: Call) -> Any:
     returns=ApiKey,
     errors=(409,),
     versioned=True,
+    audit="api_key.move",
 )
 async def move_api_key(call: Call) -> Any:
     """Let a key use another pool's accounts; its open sockets end."""
@@ -156,10 +195,19 @@ async def move_api_key(call: Call) -> Any:
         pool = await require_pool(call, changing.session, call.body["pool_id"], "/pool_id")
         await changing.session.execute(queries.MOVE, api_key_id=current.id, pool_id=pool.id)
         changing.touched(current.id, [pool.id])
+        changing.changed({"pool_id": current.pool_id}, {"pool_id": pool.id})
         return await _view(call, changing.session, current.id)
 
 
-@api.endpoint("DELETE", "/api-keys/{api_key_id}", needs="keys:write", status=204, errors=(409,), versioned=True)
+@api.endpoint(
+    "DELETE",
+    "/api-keys/{api_key_id}",
+    needs="keys:write",
+    status=204,
+    errors=(409,),
+    versioned=True,
+    audit="api_key.delete",
+)
 async def delete_api_key(call: Call) -> Any:
     """Delete a revoked or expired key; its history stays."""
     async with call.changing("keys", "deleted") as changing:
@@ -183,7 +231,7 @@ async def _permitted(call: Call, changing: Changing, action: str) -> Any:
         raise not_found()
     call.check_version(row.version)
     lifecycle.require(action, lifecycle.standing(row.status, row.expires_at, datetime.now(UTC)))
-    changing.touched(row.id, [row.pool_id])
+    changing.touched(row.id, [row.pool_id], label=row.name)
     return row
 
 

@@ -25,9 +25,12 @@ from codex_pooler.operators.throttle import LoginThrottle, Throttled
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.web.admin import (
     api_keys,
+    audit_logs,
     bootstrap,
     client_configs,
+    cockpit,
     events,
+    forecast,
     meta,
     pools,
     request_logs,
@@ -52,12 +55,15 @@ PAGES = (
     pools,
     routing,
     upstreams,
+    cockpit,
+    forecast,
     api_keys,
     request_logs,
     traffic,
     client_configs,
     events,
     settings,
+    audit_logs,
 )
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for page in PAGES for endpoint in page.api.endpoints)
 CLOSE = {"Connection": "close"}

@@ -35,7 +35,14 @@ async def get_bootstrap(call: Call) -> Any:
 
 
 @api.endpoint(
-    "POST", "/bootstrap", needs=PUBLIC, body=BootstrapInput, returns=Session, status=201, errors=(403, 409, 429)
+    "POST",
+    "/bootstrap",
+    needs=PUBLIC,
+    body=BootstrapInput,
+    returns=Session,
+    status=201,
+    errors=(403, 409, 429),
+    audit="auth.bootstrap",
 )
 async def complete_bootstrap(call: Call) -> Any:
     """Create the first owner and sign them in; works once."""
@@ -49,8 +56,9 @@ async def complete_bootstrap(call: Call) -> Any:
         display_name=call.body.get("display_name"),
         password=call.body["password"],
         timezone=call.body.get("timezone"),
+        client_ip=call.actor.client_ip,
     )
-    return await session_view(call, await start_session(call.request, call.context, operator.id))
+    return await session_view(call, await start_session(call, operator.id))
 
 
 def _check_token(call: Call) -> None:

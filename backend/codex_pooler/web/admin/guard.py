@@ -13,12 +13,13 @@ import aiohttp_session
 from aiohttp import web
 
 from codex_pooler.operators.access import Caller
+from codex_pooler.operators.audit import operator_actor
 from codex_pooler.operators.callers import caller_of_session, caller_of_token
 from codex_pooler.operators.sessions import new_expiry
 from codex_pooler.operators.throttle import LoginThrottle
 from codex_pooler.storage import queries_operators as queries
 from codex_pooler.storage.database import UNAVAILABLE
-from codex_pooler.web.admin.api import PUBLIC, SIGNED_IN, VISITOR, Endpoint
+from codex_pooler.web.admin.api import PUBLIC, SIGNED_IN, VISITOR, Call, Changing, Endpoint
 from codex_pooler.web.admin.problems import Problem
 from codex_pooler.web.context import CONTEXT, WebContext
 
@@ -109,15 +110,19 @@ async def csrf_token(request: web.Request, context: WebContext) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-async def start_session(request: web.Request, context: WebContext, operator_id: UUID) -> Caller:
+async def start_session(call: Call, operator_id: UUID) -> Caller:
     """Sign an operator in: a new cookie goes out with the answer, the old one stops working."""
-    async with context.database.session() as database_session:
-        await database_session.execute(queries.LOGGED_IN, operator_id=operator_id)
     expires_at = new_expiry()
-    caller = await caller_of_session(context.database, operator_id, expires_at)
+    caller = await caller_of_session(call.context.database, operator_id, expires_at)
     if caller is None:
         raise Problem(401, "not_authenticated", "This operator may not sign in.")
-    session = await aiohttp_session.new_session(request)
+    async with call.context.database.transaction() as database_session:
+        await database_session.execute(queries.LOGGED_IN, operator_id=operator_id)
+        actor = operator_actor(caller.operator, call.actor.client_ip)
+        change = Changing(database_session, label=caller.operator.email, actor=actor)
+        change.touched(operator_id)
+        await call.record(database_session, change, action="auth.login")
+    session = await aiohttp_session.new_session(call.request)
     session.set_new_identity(secrets.token_urlsafe(32))
     session["operator_id"], session["expires_at"] = str(operator_id), expires_at.isoformat()
     return caller

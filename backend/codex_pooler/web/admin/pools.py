@@ -45,7 +45,16 @@ async def get_pool(call: Call) -> Any:
         return await _view(call, session, call.ids["pool_id"])
 
 
-@api.endpoint("POST", "/pools", needs="pools:write", body=PoolInput, returns=Pool, status=201, errors=(409,))
+@api.endpoint(
+    "POST",
+    "/pools",
+    needs="pools:write",
+    body=PoolInput,
+    returns=Pool,
+    status=201,
+    errors=(409,),
+    audit="pool.create",
+)
 async def create_pool(call: Call) -> Any:
     """Create a pool; without a slug one is made from the name."""
     identity = uuid7()
@@ -55,11 +64,19 @@ async def create_pool(call: Call) -> Any:
         if not await changing.session.one(queries.INSERT, id=identity, **chosen):
             raise _slug_taken()
         changing.touched(identity, [identity])
+        changing.changed({}, {name: chosen[name] for name in (*FIELDS, "switches") if chosen[name]})
         return await _view(call, changing.session, identity)
 
 
 @api.endpoint(
-    "PATCH", "/pools/{pool_id}", needs="pools:write", body=PoolPatch, returns=Pool, errors=(409,), versioned=True
+    "PATCH",
+    "/pools/{pool_id}",
+    needs="pools:write",
+    body=PoolPatch,
+    returns=Pool,
+    errors=(409,),
+    versioned=True,
+    audit="pool.update",
 )
 async def update_pool(call: Call) -> Any:
     """Change a pool."""
@@ -73,10 +90,13 @@ async def update_pool(call: Call) -> Any:
             raise _slug_taken()
         await changing.session.execute(queries.UPDATE, pool_id=pool_id, **values)
         changing.touched(pool_id, [pool_id])
+        changing.changed(current._asdict(), values)
         return await _view(call, changing.session, pool_id)
 
 
-@api.endpoint("DELETE", "/pools/{pool_id}", needs="pools:write", status=204, errors=(409,), versioned=True)
+@api.endpoint(
+    "DELETE", "/pools/{pool_id}", needs="pools:write", status=204, errors=(409,), versioned=True, audit="pool.delete"
+)
 async def delete_pool(call: Call) -> Any:
     """Delete an archived pool with its keys; its history stays."""
     pool_id = call.ids["pool_id"]
@@ -86,7 +106,7 @@ async def delete_pool(call: Call) -> Any:
         if current.status != "archived":
             raise Problem(409, "pool_not_archived", "Archive the pool first: its keys stop working then.")
         await changing.session.execute(queries.DELETE, pool_id=pool_id)
-        changing.touched(pool_id, [pool_id])
+        changing.touched(pool_id, [pool_id], label=current.name)
 
 
 @api.endpoint(
@@ -97,6 +117,7 @@ async def delete_pool(call: Call) -> Any:
     returns=Pool,
     status=201,
     errors=(409,),
+    audit="pool.member_add",
 )
 async def create_assignment(call: Call) -> Any:
     """Put an account into a pool."""
@@ -111,11 +132,18 @@ async def create_assignment(call: Call) -> Any:
                 409, "already_assigned", "The account is already in this pool; change its assignment instead."
             )
         changing.touched(pool_id, [pool_id])
+        changing.details["account_id"] = account_id
+        changing.changed({}, {name: values[name] for name in MEMBER_FIELDS})
         return await _view(call, changing.session, pool_id)
 
 
 @api.endpoint(
-    "PATCH", "/pools/{pool_id}/assignments/{account_id}", needs="pools:write", body=AssignmentPatch, returns=Pool
+    "PATCH",
+    "/pools/{pool_id}/assignments/{account_id}",
+    needs="pools:write",
+    body=AssignmentPatch,
+    returns=Pool,
+    audit="pool.member_update",
 )
 async def update_assignment(call: Call) -> Any:
     """Change how an account takes part in a pool."""
@@ -128,10 +156,18 @@ async def update_assignment(call: Call) -> Any:
         values = {name: call.body.get(name, getattr(current, name)) for name in MEMBER_FIELDS}
         await changing.session.execute(queries.UPDATE_MEMBER, pool_id=pool_id, account_id=account_id, **values)
         changing.touched(pool_id, [pool_id])
+        changing.details["account_id"] = account_id
+        changing.changed(current._asdict(), values)
         return await _view(call, changing.session, pool_id)
 
 
-@api.endpoint("DELETE", "/pools/{pool_id}/assignments/{account_id}", needs="pools:write", returns=Pool)
+@api.endpoint(
+    "DELETE",
+    "/pools/{pool_id}/assignments/{account_id}",
+    needs="pools:write",
+    returns=Pool,
+    audit="pool.member_remove",
+)
 async def delete_assignment(call: Call) -> Any:
     """Take an account out of a pool; the account itself stays."""
     pool_id, account_id = call.ids["pool_id"], call.ids["account_id"]
@@ -140,6 +176,7 @@ async def delete_assignment(call: Call) -> Any:
         if not await changing.session.execute(queries.DELETE_MEMBER, pool_id=pool_id, account_id=account_id):
             raise not_found()
         changing.touched(pool_id, [pool_id])
+        changing.details["account_id"] = account_id
         return await _view(call, changing.session, pool_id)
 
 

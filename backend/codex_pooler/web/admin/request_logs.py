@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from codex_pooler.storage import queries_requests as queries
 from codex_pooler.web.admin.api import Api, Call
+from codex_pooler.web.admin.cursors import decode_cursor, encode_cursor
 from codex_pooler.web.admin.problems import Problem, not_found
 from codex_pooler.web.admin.schemas.common import past_ref
 from codex_pooler.web.admin.schemas.requests import (
@@ -37,16 +35,16 @@ REFERENCES = (
 async def list_request_logs(call: Call) -> Any:
     """Turns, newest first; follow ``next_cursor`` for older ones."""
     limit, filters = call.query.get("limit", DEFAULT_LIMIT), _filters(call)
-    cursor = _decode_cursor(call.query["cursor"]) if "cursor" in call.query else None
+    cursor = queries.Position(*decode_cursor(call.query["cursor"])) if "cursor" in call.query else None
     async with call.context.database.session() as session:
         rows = await queries.newest(session, filters, limit + 1, cursor)
         total = None if cursor else await queries.estimate(session, filters)
     last = rows[limit - 1] if len(rows) > limit else None
     return {
-        "items": [_log_view(row) for row in rows[:limit]],
+        "items": [log_view(row) for row in rows[:limit]],
         "page": {
             "limit": limit,
-            "next_cursor": _encode_cursor(last.admitted_at, last.id) if last else None,
+            "next_cursor": encode_cursor(last.admitted_at, last.id) if last else None,
             "total_estimate": total,
         },
     }
@@ -82,7 +80,7 @@ async def get_request_log(call: Call) -> Any:
     if row is None or not call.caller.scope.sees(row.pool_id):
         raise not_found()
     return {
-        **_log_view(row),
+        **log_view(row),
         "attempt_log": [_attempt_view(number, entry) for number, entry in enumerate(row.attempt_log, 1)],
         "excluded": [{"reason": reason, "accounts": accounts} for reason, accounts in sorted(row.excluded.items())],
         "routing": _routing_view(row.routing),
@@ -101,7 +99,7 @@ def _filters(call: Call) -> dict[str, Any]:
     return chosen
 
 
-def _log_view(row: Any) -> dict[str, Any]:
+def log_view(row: Any) -> dict[str, Any]:
     plain: dict[str, Any] = row._asdict()
     for name, identity, label in REFERENCES:
         plain[name] = past_ref(plain.pop(identity), plain.pop(label))
@@ -163,15 +161,3 @@ def _attempt_view(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         "error_code": entry.get("error_code"),
         "reason": entry.get("reason"),
     }
-
-
-def _encode_cursor(moment: datetime, identity: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{moment.isoformat()}|{identity}".encode()).decode()
-
-
-def _decode_cursor(text: str) -> queries.Position:
-    try:
-        moment, _, identity = base64.b64decode(text.encode(), altchars=b"-_", validate=True).decode().partition("|")
-        return queries.Position(datetime.fromisoformat(moment).astimezone(UTC), UUID(identity))
-    except (ValueError, OverflowError, binascii.Error):
-        raise Problem(400, "invalid_cursor", "The cursor is not one of ours; start again without it.") from None

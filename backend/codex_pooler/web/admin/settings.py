@@ -20,8 +20,9 @@ from codex_pooler.snapshot.rules import (
 )
 from codex_pooler.snapshot.settings import GROUPS, Group, Ingress, secret_place
 from codex_pooler.storage import queries_settings as queries
+from codex_pooler.storage.audit import FieldChange
 from codex_pooler.storage.keyring import Keyring
-from codex_pooler.web.admin.api import Api, Call, Handler
+from codex_pooler.web.admin.api import UNCHANGING, Api, Call, Handler
 from codex_pooler.web.admin.problems import Problem
 from codex_pooler.web.admin.schemas.settings import (
     GROUP_SHAPES,
@@ -51,7 +52,14 @@ async def get_settings_schema(call: Call) -> Any:
     return {"groups": [_rules(name, default) for name, default in GROUPS.items()]}
 
 
-@api.endpoint("POST", "/settings/firewall/check", needs="settings:write", body=FirewallCheck, returns=FirewallVerdict)
+@api.endpoint(
+    "POST",
+    "/settings/firewall/check",
+    needs="settings:write",
+    body=FirewallCheck,
+    returns=FirewallVerdict,
+    audit=UNCHANGING,
+)
 async def check_firewall(call: Call) -> Any:
     """Say whether a client would be let in, with the settings as they are or as they would be."""
     async with call.context.database.session() as session:
@@ -87,10 +95,29 @@ def _updating(name: str) -> Handler:
             patch = sealed_patch(type(GROUPS[name]), call.body["values"], partial(_seal, call.context.keyring, name))
             value = _changed(name, row.value, patch)
             await changing.session.execute(queries.UPDATE, group=name, value=deviations(value, GROUPS[name]))
+            before, _ = read(GROUPS[name], row.value)
+            changing.label = name
+            changing.changes.extend(_told(before, value))
             return _view(name, await changing.session.one(queries.ONE, group=name))
 
     update_group.__name__, update_group.__doc__ = f"update_{name}_settings", f"Change {name} settings."
     return update_group
+
+
+HIDDEN_KINDS = ("secret", "url")  # an address may hold a password
+
+
+def _told(before: Group, after: Group) -> Iterator[FieldChange]:
+    """What the audit trail says of a change."""
+    was = {entry.key: entry.default for entry in entries(before)}
+    for key, rule, value in entries(after):
+        if value == was[key]:
+            continue
+        dump = KINDS[rule.kind].dump
+        if rule.kind in HIDDEN_KINDS:
+            yield FieldChange(key, shown=False)
+        else:
+            yield FieldChange(key, None if was[key] is None else dump(was[key]), None if value is None else dump(value))
 
 
 def _seal(keyring: Keyring, group: str, name: str, secret: str) -> bytes:
@@ -100,9 +127,15 @@ def _seal(keyring: Keyring, group: str, name: str, secret: str) -> bytes:
 for _name in GROUPS:
     _path, _returns = f"/settings/{_name}", GROUP_SHAPES[_name]
     api.endpoint("GET", _path, needs="settings:read", returns=_returns)(_getting(_name))
-    api.endpoint("PATCH", _path, needs="settings:write", body=PATCH_SHAPES[_name], returns=_returns, versioned=True)(
-        _updating(_name)
-    )
+    api.endpoint(
+        "PATCH",
+        _path,
+        needs="settings:write",
+        body=PATCH_SHAPES[_name],
+        returns=_returns,
+        versioned=True,
+        audit="instance_settings.update",
+    )(_updating(_name))
 
 
 def _changed(name: str, stored: Any, patch: Mapping[str, Any]) -> Group:

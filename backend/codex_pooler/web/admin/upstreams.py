@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from codex_pooler.accounts import states
 from codex_pooler.accounts.auth_json import parse_auth_json
 from codex_pooler.accounts.importing import import_credentials
 from codex_pooler.accounts.renewal import RUNNING, Renewal
 from codex_pooler.storage import queries_accounts as queries
+from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.storage.scope import seen
-from codex_pooler.web.admin.api import Answer, Api, Call
+from codex_pooler.web.admin.api import Answer, Api, Call, Changing
 from codex_pooler.web.admin.pools import require_pool
 from codex_pooler.web.admin.problems import Problem, refused_field
 from codex_pooler.web.admin.schemas import common
@@ -52,6 +55,7 @@ async def get_upstream(call: Call) -> Any:
     status=201,
     also=(200,),
     errors=(404, 409),
+    audit="upstream_account.import",
 )
 async def import_upstream(call: Call) -> Any:
     """Import a Codex auth.json into a pool: 201 for a new account, 200 when an account got a new login."""
@@ -68,12 +72,19 @@ async def import_upstream(call: Call) -> Any:
         )
         changing.touched(imported.account_id, [pool.id])
         account = await account_view(call, changing.session, imported.account_id)
+        changing.details["created"] = imported.created
     created = imported.created
     return Answer({"result": "created" if created else "updated", "account": account}, 201 if created else 200)
 
 
 @api.endpoint(
-    "PATCH", "/upstreams/{upstream_id}", needs="upstreams:write", body=UpstreamPatch, returns=Upstream, versioned=True
+    "PATCH",
+    "/upstreams/{upstream_id}",
+    needs="upstreams:write",
+    body=UpstreamPatch,
+    returns=Upstream,
+    versioned=True,
+    audit="upstream_account.update",
 )
 async def update_upstream(call: Call) -> Any:
     """Rename an account."""
@@ -84,6 +95,7 @@ async def update_upstream(call: Call) -> Any:
         label = call.body.get("label", current.label)
         await changing.session.execute(queries.RENAME, account_id=upstream_id, label=label)
         changing.touched(upstream_id, pools)
+        changing.changed(current._asdict(), {"label": label})
         return await account_view(call, changing.session, upstream_id)
 
 
@@ -95,6 +107,7 @@ async def update_upstream(call: Call) -> Any:
     status=204,
     optional_body=True,
     versioned=True,
+    audit="upstream_account.delete",
 )
 async def delete_upstream(call: Call) -> Any:
     """Delete an account and its login; its history stays."""
@@ -106,11 +119,17 @@ async def delete_upstream(call: Call) -> Any:
         if typed is not None and typed != current.label:
             raise refused_field("/confirm_label", "confirmation_mismatch", "Type the account's label exactly.")
         await changing.session.execute(queries.DELETE, account_id=upstream_id)
-        changing.touched(upstream_id, pools)
+        changing.touched(upstream_id, pools, label=current.label)
 
 
 @api.endpoint(
-    "POST", "/upstreams/{upstream_id}/pause", needs="upstreams:write", returns=Upstream, errors=(409,), versioned=True
+    "POST",
+    "/upstreams/{upstream_id}/pause",
+    needs="upstreams:write",
+    returns=Upstream,
+    errors=(409,),
+    versioned=True,
+    audit="upstream_account.pause",
 )
 async def pause_upstream(call: Call) -> Any:
     """Stop giving turns to an account; running turns finish."""
@@ -124,6 +143,7 @@ async def pause_upstream(call: Call) -> Any:
     returns=Upstream,
     errors=(409,),
     versioned=True,
+    audit="upstream_account.reactivate",
 )
 async def reactivate_upstream(call: Call) -> Any:
     """Give turns to a paused account again."""
@@ -131,20 +151,35 @@ async def reactivate_upstream(call: Call) -> Any:
 
 
 @api.endpoint(
-    "POST", "/upstreams/{upstream_id}/refresh", needs="upstreams:write", returns=Upstream, errors=(404, 409, 502, 503)
+    "POST",
+    "/upstreams/{upstream_id}/refresh",
+    needs="upstreams:write",
+    returns=Upstream,
+    errors=(404, 409, 502, 503),
+    audit="upstream_account.refresh",
 )
 async def refresh_upstream(call: Call) -> Any:
     """Renew an account's login now, whether or not it is due."""
     upstream_id = call.ids["upstream_id"]
     async with call.context.database.transaction() as session:
-        current, _ = await locked_account(call, session, upstream_id)
+        current, pools = await locked_account(call, session, upstream_id)
     if reason := states.refusals(current.state, login_refused=current.refresh_refused)["refresh"]:
         raise states.AccountActionRefused(reason)
     renewal = await call.context.refresher.renew_now(upstream_id)
+    await _record_renewal(call, upstream_id, pools, renewal)
     if renewal.token is None:
         raise _not_renewed(renewal)
     async with call.context.database.session() as session:
         return await account_view(call, session, upstream_id)
+
+
+async def _record_renewal(call: Call, upstream_id: UUID, pools: list[UUID], renewal: Renewal) -> None:
+    """The exchange is made by then, whatever becomes of its line in the audit trail."""
+    with suppress(*UNAVAILABLE):
+        async with call.context.database.transaction() as session:
+            change = Changing(session, outcome="failure" if renewal.token is None else "success", reason=renewal.code)
+            change.touched(upstream_id, pools)
+            await call.record(session, change)
 
 
 def _not_renewed(renewal: Renewal) -> Problem:
@@ -168,4 +203,5 @@ async def _move(call: Call, action: str) -> dict[str, Any]:
         reason = current.refresh_error if state == "reauth_required" else None
         await changing.session.execute(queries.SET_STATE, account_id=upstream_id, state=state, reason=reason)
         changing.touched(upstream_id, pools)
+        changing.changed({"state": current.state}, {"state": state})
         return await account_view(call, changing.session, upstream_id)
