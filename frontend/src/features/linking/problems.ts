@@ -136,7 +136,7 @@ const PROBLEMS: Record<string, LinkProblem> = {
   },
   account_deleted: {
     title: 'The account was deleted in the meantime',
-    next: 'Add it as a new one.',
+    next: 'It is not in the list any more. Add it as a new one.',
   },
   unauthorized_pool: {
     title: 'You may not add accounts to this pool',
