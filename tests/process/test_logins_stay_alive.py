@@ -115,10 +115,17 @@ async def two_gateways(
 async def kill_gateways(scene: Scene) -> None:
     while True:
         await scene.hours(0.4, 1.6)
-        victim = scene.chance.choice(scene.gateways)
-        victim.kill()
-        victim.process = start(victim.environ, victim.log)
+        scene.chance.choice(scene.gateways).kill()
         scene.seen["kills"] += 1
+
+
+async def start_again(scene: Scene) -> None:
+    """As a service manager does with whatever has ended: killed, or started while the database was away."""
+    while True:
+        for gateway in scene.gateways:
+            if gateway.process.poll() is not None:
+                gateway.process = start(gateway.environ, gateway.log)
+        await asyncio.sleep(1.0)
 
 
 async def take_the_database_away(scene: Scene) -> None:
@@ -217,9 +224,12 @@ async def test_no_login_is_lost_to_kills_outages_and_failing_renewals(
     installation = await install(folder, world)
     await asyncio.to_thread(server.start)
     async with two_gateways(installation, server, world, plan) as scene:
-        await pass_time(scene, kill_gateways, take_the_database_away, spoil_renewals, log_accounts_out, use)
+        everything = (kill_gateways, take_the_database_away, spoil_renewals, log_accounts_out, use)
+        await pass_time(scene, start_again, *everything)
         scene.world.faults.clear()
         for gateway in scene.gateways:
+            if gateway.process.poll() is not None:
+                await gateway.restart()
             await gateway.ready()
             await gateway.readiness("ok")
             await gateway.turn()
