@@ -21,6 +21,7 @@ from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.config import Config
+from codex_pooler.jobs.queue import Queue
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.health import Trouble
@@ -137,6 +138,7 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
         sign_in=sign_in,
         flows=Flows(database, keyring, sign_in),
         backend=Backend(ConnectionPool(config.chatgpt_url)),
+        queue=Queue(database),
         refresh_snapshot=nothing_to_refresh,
         bootstrap_token="bootstrap-token-of-the-tests",
         version=__version__,

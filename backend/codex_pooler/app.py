@@ -57,18 +57,41 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     add_image_routes(app)
     add_audio_routes(app)
     add_helper_routes(app)
-    app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/readyz", health.readyz)
-    app.router.add_get("/metrics", health.metrics)
+    _add_health_routes(app)
     app.add_subapp("/api/admin/v1", admin_app(running.context, running.broadcaster))
     spa.add_console(app, dist or spa.dist_folder())
 
     async def stop_being_ready(app: web.Application) -> None:
         app[health.DRAINING].set()
         running.house.stop_clients()
+        running.retire()
 
     app.on_shutdown.append(stop_being_ready)
     return app
+
+
+def health_app(running: Process) -> web.Application:
+    """For a process that takes no turns: only what tells whether it is well."""
+    app = web.Application()
+    app[CONTEXT] = running.context
+    app[HOUSE] = running.house
+    app[health.DRAINING] = asyncio.Event()
+    app[health.METRICS] = running.house.metrics
+    app[health.GAUGES] = running.gauges
+    _add_health_routes(app)
+
+    async def stop_being_ready(app: web.Application) -> None:
+        app[health.DRAINING].set()
+        running.retire()
+
+    app.on_shutdown.append(stop_being_ready)
+    return app
+
+
+def _add_health_routes(app: web.Application) -> None:
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", health.metrics)
 
 
 @asynccontextmanager

@@ -117,13 +117,14 @@ def serve(options: argparse.Namespace, config: Config) -> int:
 
 async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, worker: int | None) -> int:
     """``worker``: which of several processes on the same port this is; None when it is the only one."""
-    from codex_pooler.app import listening, settle_memory, until_signal, web_app
+    from codex_pooler.app import health_app, listening, settle_memory, until_signal, web_app
+    from codex_pooler.jobs.roles import serves
     from codex_pooler.process import process
 
-    shared = worker is not None
+    shared, make_app = worker is not None, web_app if serves(config.role) else health_app
     async with process(config, dsn) as running, _supervised(server):
         try:
-            async with listening(web_app(running), config.http_host, config.http_port, shared=shared):
+            async with listening(make_app(running), config.http_host, config.http_port, shared=shared):
                 settle_memory()
                 if not worker:
                     _greet(config, running.context.bootstrap_token)
@@ -155,6 +156,11 @@ async def _supervised(server: EmbeddedPostgres | None) -> AsyncIterator[None]:
 
 
 def _greet(config: Config, token: str | None) -> None:
+    if config.role not in ("web", "all"):
+        print(
+            f"Codex Pooler {__version__} works as {config.role}; its health is at port {config.http_port}", flush=True
+        )
+        return
     print(f"Codex Pooler {__version__} is ready at {config.origin}", flush=True)
     if token:
         print(f"First run: open {config.origin} and create the owner with this bootstrap token: {token}", flush=True)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from codex_pooler import __version__
@@ -19,18 +20,29 @@ from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewed
-from codex_pooler.background import Loops, background
+from codex_pooler.accounts.reset_flights import ResetFlights
+from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
 from codex_pooler.jobs.bindings import BindingKeeper
 from codex_pooler.jobs.catalog_sync import CatalogSync
+from codex_pooler.jobs.clock import keep_the_schedule
 from codex_pooler.jobs.doubted_logins import DoubtedLogins
 from codex_pooler.jobs.file_records import FileKeeper
+from codex_pooler.jobs.leadership import Leadership
+from codex_pooler.jobs.loops import Loops, background
+from codex_pooler.jobs.missing_models import ask_for_missing_models
+from codex_pooler.jobs.nodes import Node, forget_the_dead
 from codex_pooler.jobs.partitions import keep_partitions
-from codex_pooler.jobs.prices import PriceUpdates
-from codex_pooler.jobs.retention import keep_retention
-from codex_pooler.jobs.token_refresh import keep_logins_fresh
+from codex_pooler.jobs.prices import PriceKeeper
+from codex_pooler.jobs.queue import Queue
+from codex_pooler.jobs.rescue import keep_rescuing
+from codex_pooler.jobs.roles import loops_of, works
+from codex_pooler.jobs.saved_resets import SavedResetCare, logins, looking
+from codex_pooler.jobs.services import Services
+from codex_pooler.jobs.token_refresh import keep_logins_fresh, keep_logins_stored
 from codex_pooler.jobs.usage_polling import UsagePolling
+from codex_pooler.jobs.worker import JobWorker, working
 from codex_pooler.keys.loading import keep_loaded
 from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.protocol.destinations import is_loopback
@@ -45,7 +57,6 @@ from codex_pooler.routing.explain import Explanation, explain
 from codex_pooler.routing.health import Health, Rules, Trouble
 from codex_pooler.routing.leases import Leases
 from codex_pooler.snapshot.loader import SnapshotHolder
-from codex_pooler.snapshot.settings import Settings
 from codex_pooler.snapshot.successor import with_access_token
 from codex_pooler.storage.database import Database, silence_query_cancellations
 from codex_pooler.storage.keyring import Keyring, load_keyring
@@ -58,6 +69,7 @@ from codex_pooler.telemetry.metrics import ROWS, Gauges, Metrics
 from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
+from codex_pooler.upstream.resets import ResetsClient
 from codex_pooler.upstream.usage import UsageClient
 from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import WebContext
@@ -118,6 +130,12 @@ class Process:
     spool: Spool
     writer: LogWriter
     broadcaster: Broadcaster
+    worker: JobWorker | None
+
+    def retire(self) -> None:
+        """The process is asked to stop: take no more jobs, so that running ones end while running turns do."""
+        if self.worker:
+            self.worker.stop()
 
     def gauges(self) -> Gauges:
         accounts = {m.account.id for pool in self.house.snapshot.current.pools.values() for m in pool.members}
@@ -150,15 +168,22 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         refresher = house.refresher = await _refresher(config, database, keyring, house, changed, stack)
         writer = await _log_writer(database, spool, house, broadcaster, stack)
         files = FileKeeper(database, house.files)
-        loops = {
-            "pulse": house.pulse(),
-            "snapshot": snapshot.keep_fresh(),
-            "snapshot-listener": _listener(dsn, snapshot, files),
+        queue = Queue(database)
+        services = _services(database, keyring, house, refresher, backend, changed)
+        house.saved_resets = flights = ResetFlights(services.saved_resets.saved)
+        stack.push_async_callback(flights.close)
+        loops: Loops = {
+            "pulse": house.pulse,
+            "snapshot": snapshot.keep_fresh,
+            "snapshot-listener": partial(_listener, dsn, snapshot, files),
             **await _memory(database, house, files, stack),
-            **_watching(backend, database, house, refresher),
-            **_bookkeeping(database, house, writer),
+            **_watching(services, queue),
+            **_bookkeeping(database, house, writer, queue),
+            **_company(config, dsn, database),
         }
-        await stack.enter_async_context(background(loops))
+        running = loops_of(config.role, loops)
+        await stack.enter_async_context(background({name: loops[name] for name in loops if name in running}))
+        worker = await stack.enter_async_context(working(dsn, services)) if works(config.role) else None
         async with database.session() as session:
             token = bootstrap_token(config) if await is_pending(session) else None
         context = WebContext(
@@ -170,13 +195,15 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             sign_in=sign_in,
             flows=flows,
             backend=backend,
+            saved_resets=services.saved_resets.saved,
+            queue=queue,
             refresh_snapshot=snapshot.refresh,
             bootstrap_token=token,
             version=__version__,
             started_at=datetime.now(UTC),
             settings=lambda: house.snapshot.current.settings,
         )
-        yield Process(context, house, spool, writer, broadcaster)
+        yield Process(context, house, spool, writer, broadcaster, worker)
 
 
 def _house(config: Config, snapshot: SnapshotHolder, spool: Spool, stack: AsyncExitStack) -> House:
@@ -255,37 +282,65 @@ async def _memory(database: Database, house: House, files: FileKeeper, stack: As
     await files.load()
     stack.push_async_callback(bindings.store_the_rest)
     stack.push_async_callback(files.store_the_rest)
-    return {"quota-keeper": quotas.run(), "session-bindings": bindings.run(), "files": files.run()}
+    return {"quota-keeper": quotas.run, "session-bindings": bindings.run, "files": files.run}
 
 
-def _watching(backend: Backend, database: Database, house: House, refresher: Refresher) -> Loops:
-    """What looks after the accounts: their quota, their models, their logins."""
+def _services(
+    database: Database,
+    keyring: Keyring,
+    house: House,
+    refresher: Refresher,
+    backend: Backend,
+    changed: Callable[[UUID], Awaitable[None]],
+) -> Services:
+    """What jobs work with, and what looks after the accounts: their quota, their models, their logins."""
     snapshot, doubts = house.snapshot, DoubtedLogins(refresher)
-    polling = UsagePolling(
-        database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubts.look_into
-    )
+    usage = UsagePolling(database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubts.look_into)
+    catalogs = CatalogSync(database, snapshot, backend)
+    login_of = logins(lambda: snapshot.current)
+    resets = ResetsClient(backend)
+    saved = SavedResets(database, resets, house.known.quotas, login_of, looking(usage, login_of), changed)
+    care = SavedResetCare(database, saved, house.known.quotas, lambda: snapshot.current)
+    return Services(database, keyring, snapshot, refresher, usage, catalogs, care, lab=is_loopback(house.backend.host))
+
+
+def _watching(services: Services, queue: Queue) -> Loops:
+    """What looks after the accounts, or in a process that serves only: what it leaves to those that do."""
     return {
-        "usage-polling": polling.run(),
-        "model-catalogues": CatalogSync(database, snapshot, backend).run(),
-        "token-refresh": keep_logins_fresh(refresher),
+        "usage-polling": services.usage.run,
+        "model-catalogues": services.catalogs.run,
+        "saved-resets": services.saved_resets.run,
+        "token-refresh": partial(keep_logins_fresh, services.refresher),
+        "renewed-logins": partial(keep_logins_stored, services.refresher),
+        "missing-models": partial(ask_for_missing_models, services.snapshot, queue),
     }
 
 
-def _bookkeeping(database: Database, house: House, writer: LogWriter) -> Loops:
-    """What keeps the log and the budgets, current prices, and no older history than wanted."""
+def _bookkeeping(database: Database, house: House, writer: LogWriter, queue: Queue) -> Loops:
+    """What keeps the log and the budgets, and the prices current."""
 
-    def settings() -> Settings:
-        return house.snapshot.current.settings
+    def price_list() -> str:
+        return house.snapshot.current.settings.catalog.openai_pricing_url
 
-    lab = is_loopback(house.backend.host)
-    prices = PriceUpdates(database, house.prices, lambda: settings().catalog.openai_pricing_url, loopback_allowed=lab)
+    prices = PriceKeeper(database, house.prices, price_list, partial(queue.enqueue, "pricing_import"))
     return {
-        "log-writer": writer.run(),
-        "partitions": keep_partitions(writer),
-        "retention": keep_retention(database, lambda: settings().retention),
-        "prices": prices.run(),
-        "key-limits": keep_loaded(house.limits, database, house.snapshot, writer.at_rest),
+        "log-writer": writer.run,
+        "partitions": partial(keep_partitions, writer),
+        "prices": prices.run,
+        "key-limits": partial(keep_loaded, house.limits, database, house.snapshot, writer.at_rest),
     }
+
+
+def _company(config: Config, dsn: str, database: Database) -> Loops:
+    """What has to do with the other processes: being seen by them, and doing once what is to be done once."""
+    led = {
+        "schedule": partial(keep_the_schedule, database),
+        "rescue": partial(keep_rescuing, database),
+        "nodes": partial(forget_the_dead, database),
+    }
+    leadership = Leadership(dsn, led)
+    node = Node(database, config.role, __version__, leads=lambda: leadership.led)
+    return {"leadership": leadership.run, "heartbeat": node.run}
 
 
 async def _listener(dsn: str, snapshot: SnapshotHolder, files: FileKeeper) -> None:

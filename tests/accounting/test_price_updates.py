@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
@@ -14,7 +15,8 @@ from aiohttp.test_utils import TestServer
 
 from codex_pooler.accounting.prices import Prices, bundled
 from codex_pooler.jobs import prices as job
-from codex_pooler.jobs.prices import FetchFailed, PriceUpdates, PublicResolver, fetch
+from codex_pooler.jobs.prices import FetchFailed, PriceKeeper, PublicResolver, fetch, import_list
+from codex_pooler.jobs.services import JobFailed
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.queries_prices import KEPT, newest_list, store_list
@@ -49,15 +51,30 @@ async def publisher() -> AsyncIterator[tuple[Publisher, str]]:
 
 
 class Follower:
-    """A process that keeps prices, with a clock of its own making."""
+    """A process that keeps prices, and the job that is asked to fetch them."""
 
     def __init__(self, database: Database, url: str) -> None:
-        self.prices, self.url = Prices(), url
-        self.updates = PriceUpdates(database, self.prices, lambda: self.url, loopback_allowed=True)
+        self.database, self.prices, self.url, self.wanted = database, Prices(), url, 0
+        self.keeper = PriceKeeper(database, self.prices, lambda: self.url, self.want)
+
+    async def want(self) -> None:
+        self.wanted += 1
+
+    async def job(self) -> None:
+        await import_list(self.database, self.url, loopback_allowed=True)
+
+    async def tick(self) -> None:
+        """Look, fetch if that is wanted, and look again."""
+        before = self.wanted
+        await self.keeper.tick()
+        if self.wanted > before:
+            await self.job()
+            await self.keeper.tick()
 
     async def later(self) -> None:
-        self.updates._due = 0.0
-        await self.updates.tick()
+        """The hour is over."""
+        await self.job()
+        await self.keeper.tick()
 
     def micros(self) -> int | None:
         return self.prices.current.cost(["m"], None, None, Usage(10, 0, 0, 0)).micros
@@ -77,7 +94,7 @@ async def test_without_an_address_nothing_is_called_and_the_bundled_prices_hold(
     database: Database, publisher: tuple[Publisher, str]
 ) -> None:
     follower = Follower(database, "")
-    await follower.updates.tick()
+    await follower.tick()
     assert follower.prices.current is bundled()
     assert (publisher[0].asked, await stored(database)) == (0, 0)
 
@@ -87,16 +104,14 @@ async def test_a_list_is_used_and_stored_only_when_a_price_changes(
 ) -> None:
     server, url = publisher
     follower = Follower(database, url)
-    await follower.updates.tick()
+    await follower.tick()
     assert (follower.micros(), await stored(database)) == (10, 1)
-    await follower.updates.tick()
+    await follower.tick()
     assert server.asked == 1, "an hour must pass"
     server.body = feed(1, generated_at="later")
-    await age(database)
     await follower.later()
     assert (server.asked, await stored(database)) == (2, 1)
     server.body = feed(2)
-    await age(database)
     await follower.later()
     assert (follower.micros(), await stored(database)) == (20, 2)
 
@@ -107,44 +122,36 @@ async def test_a_feed_that_is_down_or_garbage_leaves_the_last_good_prices(
 ) -> None:
     server, url = publisher
     follower = Follower(database, url)
-    await follower.updates.tick()
+    await follower.tick()
     if wrong == "down":
         server.status = 503
     elif wrong == "redirect":
         server.status, server.headers = 302, {"Location": "/elsewhere.json"}
     else:
         garbage = {"garbage": b"<html>", "empty": b"{}", "huge": feed(3) + b" " * (6 << 20)}
-        server.body = garbage.get(wrong) or feed(-1, odd="\0")
-    await age(database)
-    await follower.later()
+        server.body = garbage.get(wrong) or feed(7, odd="\0")
+    with pytest.raises(JobFailed, match="The last good prices stay"):
+        await follower.job()
+    await follower.keeper.tick()
     assert server.asked == 2
-    assert follower.micros() == 10
+    assert (follower.micros(), await stored(database)) == (10, 1)
     assert "the last good prices stay" in caplog.text
     server.status, server.headers, server.body = 200, {}, feed(4)
     await follower.later()
     assert follower.micros() == 40
 
 
-async def test_a_document_the_database_cannot_keep_is_used_and_ends_nothing(
+async def test_a_restart_begins_with_what_was_fetched_last_and_wants_a_newer_one(
     database: Database, publisher: tuple[Publisher, str]
 ) -> None:
-    server, url = publisher
-    server.body = feed(7, odd="\0")
-    follower = Follower(database, url)
-    await follower.updates.tick()
-    assert (follower.micros(), await stored(database)) == (70, 0)
-
-
-async def test_a_restart_begins_with_what_was_fetched_last(
-    database: Database, publisher: tuple[Publisher, str]
-) -> None:
-    server, url = publisher
-    await Follower(database, url).updates.tick()
-    server.status = 500
+    await Follower(database, publisher[1]).tick()
+    restarted = Follower(database, publisher[1])
+    await restarted.keeper.tick()
+    assert (restarted.micros(), restarted.wanted) == (10, 0)
     await age(database)
-    restarted = Follower(database, url)
-    await restarted.updates.tick()
-    assert (restarted.micros(), server.asked) == (10, 2)
+    restarted = Follower(database, publisher[1])
+    await restarted.keeper.tick()
+    assert (restarted.micros(), restarted.wanted) == (10, 1)
 
 
 async def test_processes_that_share_a_database_share_one_fetch(
@@ -152,23 +159,38 @@ async def test_processes_that_share_a_database_share_one_fetch(
 ) -> None:
     server, url = publisher
     one, other = Follower(database, url), Follower(database, url)
-    await one.updates.tick()
-    await other.updates.tick()
+    await one.tick()
+    await other.tick()
     assert (other.micros(), server.asked) == (10, 1)
     server.body = feed(2)
-    await age(database)
     await one.later()
-    await other.later()
+    await other.tick()
     assert (other.micros(), server.asked) == (20, 2)
+
+
+async def test_a_list_that_cannot_be_asked_for_is_asked_for_again(
+    database: Database, publisher: tuple[Publisher, str]
+) -> None:
+    class Unlucky(Follower):
+        async def want(self) -> None:
+            await super().want()
+            if self.wanted == 1:
+                raise psycopg2.OperationalError
+
+    follower = Unlucky(database, publisher[1])
+    await follower.keeper.tick()
+    await follower.tick()
+    await follower.keeper.tick()
+    assert (follower.wanted, follower.micros()) == (2, 10)
 
 
 async def test_an_address_that_is_taken_away_brings_the_bundled_prices_back(
     database: Database, publisher: tuple[Publisher, str]
 ) -> None:
     follower = Follower(database, publisher[1])
-    await follower.updates.tick()
+    await follower.tick()
     follower.url = ""
-    await follower.updates.tick()
+    await follower.tick()
     assert follower.prices.current is bundled()
 
 
@@ -177,7 +199,7 @@ async def test_a_database_that_cannot_be_read_ends_nothing(dsn: str, publisher: 
     follower = Follower(gone, publisher[1])
     async with gone.session() as session:
         await session.run("ALTER TABLE price_catalogs RENAME TO elsewhere")
-    await follower.updates.tick()
+    await follower.keeper.tick()
     assert follower.prices.current is bundled()
     await gone.close()
 
@@ -250,9 +272,10 @@ async def test_the_loop_looks_again_and_again(
 ) -> None:
     monkeypatch.setattr(job, "LOOK_SECONDS", 0.01)
     follower = Follower(database, "")
-    running = asyncio.create_task(follower.updates.run())
+    running = asyncio.create_task(follower.keeper.run())
     await asyncio.sleep(0.05)
     follower.url = publisher[1]
+    await follower.job()
     for _ in range(200):
         if follower.micros() == 10:
             break

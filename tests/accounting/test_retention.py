@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from codex_pooler.accounting.prices import Cost
 from codex_pooler.accounting.settlement import begun_row, final_row
 from codex_pooler.jobs import retention as job
-from codex_pooler.jobs.retention import forget_what_is_old, keep_retention
+from codex_pooler.jobs.retention import forget_what_is_old
 from codex_pooler.snapshot.settings import Retention
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.queries_keys import DELETE
@@ -93,32 +93,6 @@ async def test_two_processes_may_drop_at_once(database: Database) -> None:
     keep = Retention(request_logs_days=2)
     await asyncio.gather(*(forget_what_is_old(database, keep, NOW) for _ in range(3)))
     assert len(await days_kept(database)) == 3
-
-
-async def test_the_loop_follows_the_setting_and_survives_the_database(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job, "EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(job, "AGAIN_SECONDS", 0.01)
-    await log_a_turn_per_day(database, 3)
-    wanted = [Retention(request_logs_days=0)]
-    running = asyncio.create_task(keep_retention(database, lambda: wanted[0]))
-    await asyncio.sleep(0.1)
-    assert len(await days_kept(database)) == 3
-    async with database.session() as session:
-        await session.run("ALTER TABLE usage_hourly RENAME TO elsewhere")
-        await asyncio.sleep(0.1)
-        await session.run("ALTER TABLE elsewhere RENAME TO usage_hourly")
-    wanted[0] = Retention(request_logs_days=1)
-    for _ in range(100):
-        if len(await days_kept(database)) == 2:
-            break
-        await asyncio.sleep(0.02)
-    assert len(await days_kept(database)) == 2
-    assert not running.done()
-    while not running.done():  # a database error in the same moment can swallow a cancellation
-        running.cancel()
-        await asyncio.wait([running], timeout=0.2)
 
 
 async def test_scenario_44_a_deleted_key_leaves_its_turns_and_their_cost(database: Database) -> None:

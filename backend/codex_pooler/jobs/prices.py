@@ -1,11 +1,11 @@
-"""Keeps prices current: reads the list that the operator named, every hour, and holds on to the last good one."""
+"""Keeps prices current: the list that the operator named is fetched every hour, and the last good one counts."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -14,15 +14,15 @@ import psycopg2
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from codex_pooler.accounting.prices import PriceBook, Prices, bundled
+from codex_pooler.jobs.services import JobFailed, Services
 from codex_pooler.protocol.destinations import is_loopback, is_public, may_lead_out
 from codex_pooler.storage.database import Database
-from codex_pooler.storage.queries_prices import newest_list, store_list
+from codex_pooler.storage.queries_prices import StoredList, newest_list, newest_version, store_list
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 3600.0
-AGAIN_SECONDS = 600.0  # after a failure
-LOOK_SECONDS = 60.0  # how soon another address counts
+LOOK_SECONDS = 15.0  # how soon another address, or a new list, counts
 TIMEOUT_SECONDS = 30.0
 LARGEST_BYTES = 5 << 20
 
@@ -31,16 +31,42 @@ class FetchFailed(Exception):
     """Why a price list could not be had, for people."""
 
 
-class PriceUpdates:
-    """One per process.  ``url`` is asked each time, because the setting may change; empty: the bundled prices."""
+async def import_prices(services: Services) -> None:
+    """Fetch the list that the operator named and keep it for every process.  Raises JobFailed."""
+    await services.snapshot.refresh()
+    url = services.snapshot.current.settings.catalog.openai_pricing_url
+    if url:
+        await import_list(services.database, url, loopback_allowed=services.lab)
+
+
+async def import_list(database: Database, url: str, *, loopback_allowed: bool = False) -> None:
+    """Fetch a list, make sure that it is one, and store it.  Raises JobFailed."""
+    try:
+        document = await fetch(url, loopback_allowed=loopback_allowed)
+        book = await asyncio.to_thread(PriceBook.read, document)
+    except (FetchFailed, ValueError) as exc:
+        log.warning("the price list is of no use, the last good prices stay: %s", exc)
+        raise JobFailed("price_list_unusable", f"The last good prices stay: {exc}") from None
+    try:
+        async with database.transaction() as session:
+            await store_list(session, url, book.version, document)
+    except psycopg2.DataError:
+        log.warning("the price list cannot be stored, the last good prices stay")
+        raise JobFailed("price_list_unusable", "The last good prices stay: the list cannot be stored.") from None
+
+
+class PriceKeeper:
+    """One per process that serves turns: the newest list that is stored counts there.
+
+    ``url`` is asked each time, because the setting may change; empty: the bundled prices.  ``wanted`` is called when
+    the list of an address was never fetched, or not within the hour, and starts that.
+    """
 
     def __init__(
-        self, database: Database, prices: Prices, url: Callable[[], str], *, loopback_allowed: bool = False
+        self, database: Database, prices: Prices, url: Callable[[], str], wanted: Callable[[], Awaitable[object]]
     ) -> None:
-        self._database, self._prices, self._url = database, prices, url
-        self._loopback_allowed = loopback_allowed
+        self._database, self._prices, self._url, self._wanted = database, prices, url, wanted
         self._used: str | None = None  # the address whose prices are in use
-        self._due = 0.0  # loop time
 
     async def run(self) -> None:
         """Keep the prices current until cancelled."""
@@ -49,52 +75,40 @@ class PriceUpdates:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def tick(self) -> None:
-        """Do what is due.  Never raises for a feed or database that cannot be used: the prices stay as they are."""
-        url, now = self._url(), asyncio.get_running_loop().time()
-        if url == self._used and (now < self._due or not url):
-            return
+        """Look once.  Never raises for a database or list that cannot be used: the prices stay as they are."""
+        url = self._url()
         try:
-            await self._follow(url)
-            self._due = now + EVERY_SECONDS
-        except (FetchFailed, ValueError) as exc:
-            self._due = now + AGAIN_SECONDS
-            log.warning("the price list is of no use, the last good prices stay: %s", exc)
+            if url != self._used:
+                await self._start_from(url)
+            elif url:
+                await self._adopt(url)
+        except ValueError as exc:
+            log.warning("the stored price list is of no use, the last good prices stay: %s", exc)
         except (psycopg2.Error, TimeoutError) as exc:
-            self._due = now + AGAIN_SECONDS
-            log.warning("price lists can be neither stored nor read back (%s)", type(exc).__name__)
-        self._used = url
-
-    async def _follow(self, url: str) -> None:
-        if url != self._used:
-            await self._start_from(url)
-        if url and not await self._is_fresh(url):
-            await self._fetch(url)
+            log.warning("price lists cannot be read back now (%s)", type(exc).__name__)
 
     async def _start_from(self, url: str) -> None:
         """What was last fetched from this address, or else what the product came with."""
         async with self._database.session() as session:
             stored = await newest_list(session, url) if url else None
         self._prices.current = await asyncio.to_thread(PriceBook.read, stored.document) if stored else bundled()
+        if url and not _is_fresh(stored):
+            await self._wanted()
+        self._used = url
 
-    async def _is_fresh(self, url: str) -> bool:
-        """Whether another process fetched it within the hour; its prices are then used here too."""
+    async def _adopt(self, url: str) -> None:
         async with self._database.session() as session:
+            if await newest_version(session, url) in (None, self._prices.current.version):
+                return
             stored = await newest_list(session, url)
-        age = (datetime.now(UTC) - stored.fetched_at).total_seconds() if stored else EVERY_SECONDS
-        if stored is None or not 0 <= age < EVERY_SECONDS - LOOK_SECONDS:
-            return False
-        if stored.version != self._prices.current.version:
+        if stored:
             self._prices.current = await asyncio.to_thread(PriceBook.read, stored.document)
-        return True
+            log.info("new prices for %d models are in use", len(self._prices.current.feed.models))
 
-    async def _fetch(self, url: str) -> None:
-        document = await fetch(url, loopback_allowed=self._loopback_allowed)
-        book = await asyncio.to_thread(PriceBook.read, document)
-        if book.version != self._prices.current.version:
-            log.info("new prices for %d models are in use", len(book.feed.models))
-            self._prices.current = book
-        async with self._database.transaction() as session:
-            await store_list(session, url, book.version, document)
+
+def _is_fresh(stored: StoredList | None) -> bool:
+    age = (datetime.now(UTC) - stored.fetched_at).total_seconds() if stored else EVERY_SECONDS
+    return 0 <= age < EVERY_SECONDS
 
 
 async def fetch(url: str, *, loopback_allowed: bool = False, timeout_seconds: float = TIMEOUT_SECONDS) -> bytes:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-import psycopg2
 from psycopg2.errors import LockNotAvailable
 
+from codex_pooler.jobs.services import JobFailed, Services
 from codex_pooler.snapshot.settings import Retention
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.queries_log import FORGET_HOURS, PARTITIONS, partition_day, partition_name
@@ -17,22 +15,17 @@ from codex_pooler.storage.queries_quota_history import FORGET_SAMPLES
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 86400.0
-AGAIN_SECONDS = 900.0  # after a failure
 LOCK_TIMEOUT = "2s"  # while dropping waits for a reader, everybody else waits behind it
 BATCH = 10_000
 
 
-async def keep_retention(database: Database, wanted: Callable[[], Retention]) -> None:
-    """Runs until cancelled, at once and then daily; every process may, because dropping twice is harmless."""
-    while True:
-        try:
-            await forget_what_is_old(database, wanted(), datetime.now(UTC))
-        except (TimeoutError, psycopg2.Error) as exc:
-            log.warning("old history could not be dropped (%s); trying again later", type(exc).__name__)
-            await asyncio.sleep(AGAIN_SECONDS)
-        else:
-            await asyncio.sleep(EVERY_SECONDS)
+async def let_history_go(services: Services) -> None:
+    """One pass with the settings as they are.  Raises JobFailed while somebody reads what is to go."""
+    await services.snapshot.refresh()
+    try:
+        await forget_what_is_old(services.database, services.snapshot.current.settings.retention, datetime.now(UTC))
+    except LockNotAvailable:
+        raise JobFailed("history_in_use", "Old days of the request log are being read; they go next time.") from None
 
 
 async def forget_what_is_old(database: Database, wanted: Retention, now: datetime) -> None:

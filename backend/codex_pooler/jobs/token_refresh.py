@@ -26,6 +26,16 @@ async def keep_logins_fresh(refresher: Refresher) -> None:
         await _rest(refresher)
 
 
+async def keep_logins_stored(refresher: Refresher) -> None:
+    """Runs until cancelled, where no logins are renewed ahead of time: those that turns renewed get stored."""
+    while True:
+        try:
+            await refresher.store_kept()
+        except UNAVAILABLE as exc:
+            log.warning("renewed logins wait for the database (%s)", type(exc).__name__)
+        await _rest(refresher)
+
+
 async def renew_what_is_due(refresher: Refresher) -> None:
     """One pass.  Raises what the database raises."""
     await refresher.store_kept()

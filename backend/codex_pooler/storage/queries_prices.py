@@ -24,6 +24,9 @@ NEWEST = Query(
     .order_by(_newest_first)
     .limit(1)
 )
+NEWEST_VERSION = Query(
+    sa.select(_list.version).where(_list.source == sa.bindparam("source")).order_by(_newest_first).limit(1)
+)
 STORE = Query(
     insert(price_catalogs)
     .values(
@@ -55,6 +58,12 @@ async def newest_list(session: Session, source: str) -> StoredList | None:
     """What was last fetched from a source."""
     row: Any = await session.one(NEWEST, source=source)
     return StoredList(row.version, row.fetched_at, row.document.encode()) if row else None
+
+
+async def newest_version(session: Session, source: str) -> str | None:
+    """Which list that is, without reading it."""
+    row: Any = await session.one(NEWEST_VERSION, source=source)
+    return str(row.version) if row else None
 
 
 async def store_list(session: Session, source: str, version: str, document: bytes) -> None:

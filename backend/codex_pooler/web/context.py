@@ -12,7 +12,9 @@ from aiohttp import web
 
 from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
+from codex_pooler.jobs.queue import Queue
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.explain import Explanation
@@ -74,6 +76,8 @@ class WebContext:
     sign_in: SignIn
     flows: Flows
     backend: Backend
+    saved_resets: SavedResets
+    queue: Queue
     refresh_snapshot: Callable[[], Awaitable[None]]
     bootstrap_token: str | None = field(repr=False)
     version: str
