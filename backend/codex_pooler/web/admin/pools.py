@@ -64,7 +64,7 @@ async def create_pool(call: Call) -> Any:
         if not await changing.session.one(queries.INSERT, id=identity, **chosen):
             raise _slug_taken()
         changing.touched(identity, [identity])
-        changing.changed({}, {name: chosen[name] for name in (*FIELDS, "switches") if chosen[name]})
+        changing.changed({}, {name: chosen[name] for name in (*FIELDS, "switches") if chosen.get(name)})
         return await _view(call, changing.session, identity)
 
 
