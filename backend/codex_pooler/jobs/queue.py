@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from codex_pooler.jobs.schedule import JOBS
+from codex_pooler.jobs.schedule import JOBS, Job
 from codex_pooler.storage import queries_jobs as queries
 from codex_pooler.storage.database import Database, Session
 from codex_pooler.storage.queries_jobs import Deferred as Enqueued
@@ -20,6 +20,7 @@ class Queue:
     """One per process."""
 
     database: Database
+    jobs: Mapping[str, Job] = field(default_factory=lambda: JOBS)
 
     async def enqueue(
         self,
@@ -35,10 +36,10 @@ class Queue:
         """Queue a job; ``already`` when one of that name and key waits (with ``unless_running``: or runs).
 
         ``ids`` are shown to operators: ids only, nothing secret.  With ``session`` the job becomes part of that
-        transaction and exists only if it commits.  ``at``: not before then.  Raises KeyError for a name that is not in
-        JOBS, and what the database raises.
+        transaction and exists only if it commits.  ``at``: not before then.  Raises KeyError for a name that nobody
+        knows, and what the database raises.
         """
-        lock = JOBS[name].lock(key)
+        lock = self.jobs[name].lock(key)
         args = {"trigger": trigger, **_plain(ids)}
         if session is not None:
             return await queries.defer(session, name, lock, args, at, unless_running=unless_running)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
 
-from codex_pooler.jobs.schedule import JOBS
+from codex_pooler.jobs.schedule import JOBS, Job
 from codex_pooler.storage import queries_jobs as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database, Session
 from codex_pooler.storage.queries_jobs import Run
@@ -34,18 +35,17 @@ async def keep_rescuing(database: Database, lease_seconds: float = LEASE_SECONDS
             wait = lease_seconds
 
 
-async def rescue(database: Database, lease_seconds: float) -> int:
+async def rescue(database: Database, lease_seconds: float, jobs: Mapping[str, Job] = JOBS) -> int:
     """One pass; how many jobs were found.  Raises what the database raises."""
     async with database.transaction() as session:
         found = await queries.stalled(session, lease_seconds)
         for job in found:
-            await _put_back(session, job)
+            await _put_back(session, job, jobs.get(job.name))
         await queries.prune_workers(session)
     return len(found)
 
 
-async def _put_back(session: Session, job: Any) -> None:
-    kind = JOBS.get(job.name)
+async def _put_back(session: Session, job: Any, kind: Job | None) -> None:
     attempt = job.attempts + 1
     if job.stopping:
         outcome = await _end(session, job.id, "aborted", "cancelled")
