@@ -138,13 +138,14 @@ def view_of(
 def _gather(gathered: _Gathered, record: Record, plan_type: str | None) -> None:
     for limit_key in {limit_key for limit_key, _ in record.windows}:
         for window in record.windows_of(limit_key):
-            share = _Share(window, _weight(plan_type, window))
+            share = _Share(window, window_weight(plan_type, window))
             gathered.shares[limit_key][window.kind].append(share)
     if record.credits:
         gathered.credits.append(record.credits)
 
 
-def _weight(plan_type: str | None, window: Window) -> float:
+def window_weight(plan_type: str | None, window: Window) -> float:
+    """What a plan may use per such a window, in credits."""
     holds = capacity(plan_type)
     if not window.is_long:
         return max(holds.short, LEAST_WEIGHT)

@@ -13,7 +13,15 @@ import sqlalchemy as sa
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.scope import among_visible, id_list, seen
-from codex_pooler.storage.tables import audit_events, quota_polls, requests, usage_hourly
+from codex_pooler.storage.tables import (
+    accounts,
+    audit_events,
+    pool_accounts,
+    pools,
+    quota_polls,
+    requests,
+    usage_hourly,
+)
 
 RECENT, BEFORE = timedelta(minutes=5), timedelta(minutes=60)
 TIMED_TURNS = 1_000  # the newest, whose times are looked at
@@ -138,3 +146,23 @@ EVENTS = Query(
 )
 
 ASKED = Query(sa.select(quota_polls.c.claimed_at).where(quota_polls.c.account_id == _ACCOUNT))
+
+# Accounts that could serve their pools if only quota allowed; a pool without any has one row without an account.
+_could_serve = sa.and_(
+    pool_accounts.c.enabled,
+    accounts.c.state == "active",
+    sa.or_(accounts.c.access_expires_at.is_(None), accounts.c.access_expires_at > sa.func.now()),
+)
+_members = sa.join(pool_accounts, accounts, sa.and_(accounts.c.id == pool_accounts.c.account_id, _could_serve))
+SERVING = Query(
+    sa.select(
+        pools.c.id.label("pool_id"),
+        pools.c.name.label("pool_name"),
+        accounts.c.id.label("account_id"),
+        accounts.c.label.label("account_label"),
+        accounts.c.plan_type,
+    )
+    .select_from(pools.outerjoin(_members, pool_accounts.c.pool_id == pools.c.id))
+    .where(pools.c.status == "active", among_visible(pools.c.id))
+    .order_by(sa.func.lower(pools.c.name), pools.c.id, sa.func.lower(accounts.c.label), accounts.c.id)
+)
