@@ -20,8 +20,10 @@ from codex_pooler.accounts.exchange import OwnExchange
 from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
 from codex_pooler.jobs.queue import Queue
+from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.health import Trouble
@@ -33,6 +35,7 @@ from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
+from codex_pooler.upstream.resets import ResetsClient
 from codex_pooler.web.context import WebContext
 
 _numbers = itertools.count(1)
@@ -129,6 +132,10 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
     async def nothing_to_refresh() -> None:
         return None
 
+    async def nothing_about(account_id: UUID) -> None:
+        return None
+
+    backend = Backend(ConnectionPool(config.chatgpt_url))
     return WebContext(
         config=config,
         database=database,
@@ -137,7 +144,10 @@ def context(config: Config, database: Database, keyring: Keyring) -> WebContext:
         refresher=Refresher(logins, OwnExchange(sign_in, logins.kept)),
         sign_in=sign_in,
         flows=Flows(database, keyring, sign_in),
-        backend=Backend(ConnectionPool(config.chatgpt_url)),
+        backend=backend,
+        saved_resets=SavedResets(
+            database, ResetsClient(backend), Quotas(), lambda account_id: None, nothing_about, nothing_about
+        ),
         queue=Queue(database),
         refresh_snapshot=nothing_to_refresh,
         bootstrap_token="bootstrap-token-of-the-tests",

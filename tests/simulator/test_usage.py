@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from codex_pooler.simulator.windows import windows_for
@@ -77,3 +78,23 @@ async def test_accounts_check_names_the_account(lab: Lab, name: str) -> None:
     _, answer = await lab.call("GET", "/backend-api/wham/accounts/check", name)
     assert answer["default_account_id"] == lab.account(name).account_id
     assert answer["accounts"][0]["account_routing_override"] == "NO_CONSTRAINT"
+
+
+async def test_a_lost_answer_leaves_done_what_was_asked(lab: Lab) -> None:
+    path, body = "/backend-api/wham/rate-limit-reset-credits/consume", {"redeem_request_id": "r-1"}
+    await lab.control("POST", "/accounts/acct-1", {"grant_reset_credits": 2, "used_percent": {"secondary": 100}})
+    for fault in ("answer_lost", "answer_replaced"):
+        await lab.control("POST", "/faults", {"account": "acct-1", "route": "consume", "fault": fault, "times": 1})
+    with pytest.raises(aiohttp.ClientError):
+        await lab.call("POST", path, json=body)
+    assert list(lab.account().redeemed) == ["r-1"]
+    assert (await lab.call("POST", path, json=body))[0] == 502
+    assert (await lab.call("POST", path, json=body))[1]["code"] == "already_redeemed"
+    assert len(lab.account().redeemed) == 1
+
+
+async def test_saved_resets_expire(lab: Lab) -> None:
+    await lab.control("POST", "/accounts/acct-1", {"grant_reset_credits": [3_600, -1]})
+    listed = (await lab.call("GET", "/backend-api/wham/rate-limit-reset-credits"))[1]
+    assert listed["available_count"] == 1
+    assert [one["status"] for one in listed["credits"]] == ["available", "expired"]

@@ -19,6 +19,7 @@ from codex_pooler.upstream.resets import Listing, Spent
 COHORT_SECONDS = 1_800.0  # one redemption has to do for all who share a pool for so long
 UNSENT_SECONDS = 120.0  # a claim that its process did not send by then is sent by another
 REPLAY_AFTER = (60.0, 300.0, 900.0, 3_600.0, 10_800.0)  # between one request without an answer and the next
+FORGET_SECONDS = 30 * 86_400.0  # what was spent or has expired is shown for so long
 MOST_DISPATCHES = len(REPLAY_AFTER) + 1
 SENDABLE = frozenset({"active", "paused", "draining"})  # states whose login is in order
 ACTION = "saved_reset.redeemed"
@@ -172,6 +173,7 @@ class Claims:
         async with self._database.transaction() as session:
             await session.run(queries.STORE_LIST, stored)
             await session.execute(queries.CHECKED, account_id=account_id, available=listing.available)
+            await session.execute(queries.FORGET, seconds=FORGET_SECONDS)
 
 
 def credits_in(listing: Listing) -> list[Credit]:

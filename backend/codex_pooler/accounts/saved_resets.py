@@ -51,7 +51,7 @@ class Redemption:
 
 class SavedResets:
     """One per process.  ``account_of`` finds the login of an account of any pool, or None; ``look`` asks for its
-    usage now and takes the answer in as evidence, and never raises.
+    usage now and takes the answer in as evidence; ``changed`` tells whoever watches.  Neither raises.
 
     Methods raise what the database raises, unless they say otherwise.
     """
@@ -63,7 +63,7 @@ class SavedResets:
         quotas: Quotas,
         account_of: Callable[[UUID], Credential | None],
         look: Callable[[UUID], Awaitable[None]],
-        changed: Callable[[UUID], None] = lambda account_id: None,
+        changed: Callable[[UUID], Awaitable[None]],
     ) -> None:
         self.claims = Claims(database)
         self._database, self._client, self._quotas = database, client, quotas
@@ -116,11 +116,15 @@ class SavedResets:
 
     async def _is_needed(self, account_id: UUID, trigger: str) -> bool:
         """Whether the week still is as it was when somebody decided; asked of the backend unless that is news."""
-        week = self.week(account_id)
-        if week is None or time.time() - week.observed_at > ENOUGH_NEWS_SECONDS:
-            await self._look(account_id)
-            week = self.week(account_id)
+        week = await self.refresh_week(account_id, ENOUGH_NEWS_SECONDS)
         return week is not None and (trigger != BLOCKED or week.is_used_up)
+
+    async def refresh_week(self, account_id: UUID, most_age: float) -> Week | None:
+        """The account's week, asked of the backend when what is known is older than so many seconds."""
+        week = self.week(account_id)
+        if week is None or time.time() - week.observed_at > most_age:
+            await self._look(account_id)
+        return self.week(account_id)
 
     def week(self, account_id: UUID) -> Week | None:
         """The account's week as it is known here."""
@@ -144,7 +148,7 @@ class SavedResets:
 
     async def _answered(self, claim: Claim, spent: Spent) -> Redemption:
         closed = await self.claims.answered(claim, spent) or claim
-        self._changed(claim.account_id)
+        await self._changed(claim.account_id)
         if not spent.applied:
             log.warning("the saved reset of account %s was not spent (%s)", claim.account_id, spent.code)
             await self._look(claim.account_id)
@@ -156,7 +160,7 @@ class SavedResets:
     async def _unanswered(self, claim: Claim, reason: str) -> Redemption:
         log.warning("whether a saved reset of account %s was spent is not known (%s)", claim.account_id, reason)
         stays = await self.claims.unanswered(claim, reason)
-        self._changed(claim.account_id)
+        await self._changed(claim.account_id)
         return Redemption(claim.account_id, UNKNOWN, reason, stays or claim)
 
     # -- what became of it
@@ -170,7 +174,7 @@ class SavedResets:
             return claim
         self._quotas.renewed(claim.account_id, time.time())
         closed = await self.claims.finish(claim, "confirmed") if claim.phase != "confirmed" else None
-        self._changed(claim.account_id)
+        await self._changed(claim.account_id)
         return closed or claim
 
     async def _effect(self, claim: Claim, since: float) -> str:
@@ -186,7 +190,7 @@ class SavedResets:
             await self._settle_applied(claim, row.applied_seconds)
         elif row.age_seconds > OPEN_SECONDS or (claim.dispatches >= MOST_DISPATCHES and row.is_due):
             await self.claims.finish(claim, "expired")
-            self._changed(claim.account_id)
+            await self._changed(claim.account_id)
         elif row.is_due:
             await self._settle_open(claim, row.sent_seconds)
 
@@ -194,7 +198,7 @@ class SavedResets:
         closed = await self.confirm(claim, time.time() - applied_seconds)
         if closed.phase == "applied" and applied_seconds > CONFIRM_SECONDS:
             await self.claims.finish(claim, "expired")
-            self._changed(claim.account_id)
+            await self._changed(claim.account_id)
 
     async def _settle_open(self, claim: Claim, sent_seconds: float | None) -> None:
         now = time.time()
@@ -211,7 +215,7 @@ class SavedResets:
         else:
             await self.send(claim)
             return
-        self._changed(claim.account_id)
+        await self._changed(claim.account_id)
 
     async def _is_still_allowed(self, claim: Claim) -> bool:
         """The account's owner has not changed their mind meanwhile."""

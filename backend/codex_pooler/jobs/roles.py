@@ -27,6 +27,7 @@ LOOPS: Mapping[str, frozenset[str]] = MappingProxyType(
         "quota-keeper": SERVING | WORKING,
         # accounts: several processes may, because a row is leased to one of them at a time
         "usage-polling": WORKING,
+        "saved-resets": WORKING,
         "model-catalogues": WORKING,
         "token-refresh": WORKING,
         # what a process that serves turns leaves to the others

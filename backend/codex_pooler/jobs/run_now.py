@@ -30,6 +30,14 @@ async def sync_catalogs(services: Services, account_id: str | None = None, pool_
         raise JobFailed("models_unavailable", f"The models of {failed} account(s) could not be fetched.")
 
 
+async def read_saved_resets(services: Services, account_id: str | None = None) -> None:
+    """Read which saved resets one account has, or all.  Raises JobFailed when none could be read."""
+    await services.snapshot.refresh()
+    asked, told = await services.saved_resets.read_now(UUID(account_id) if account_id else None)
+    if asked and not told:
+        raise JobFailed("saved_resets_unavailable", "The backend told the saved resets of none of the accounts.")
+
+
 async def refresh_tokens(services: Services, account_id: str | None = None) -> None:
     """Renew one login, or all that are due."""
     if account_id is None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from codex_pooler.jobs.cleanup import clean_up
+from codex_pooler.jobs.invite_mail import mail_invite
 from codex_pooler.jobs.prices import import_prices
 from codex_pooler.jobs.retention import let_history_go
-from codex_pooler.jobs.run_now import poll_usage, refresh_tokens, sync_catalogs
+from codex_pooler.jobs.run_now import poll_usage, read_saved_resets, refresh_tokens, sync_catalogs
 
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 30.0, 3600.0
 
@@ -45,6 +46,16 @@ JOBS = _by_name(
     Job("usage_poll", "Usage of accounts", poll_usage, timeout_seconds=1200, target="account"),
     Job("catalog_sync", "Model catalogues", sync_catalogs, timeout_seconds=900, max_attempts=3, target="account"),
     Job("token_refresh", "Renewal of logins", refresh_tokens, timeout_seconds=300, target="account"),
+    Job("saved_resets", "Saved resets", read_saved_resets, timeout_seconds=900, target="account"),
+    Job(
+        "invite_mail",
+        "Invites by mail",
+        mail_invite,
+        manual=False,
+        timeout_seconds=120,
+        max_attempts=5,
+        target="invite",
+    ),
     Job("pricing_import", "Prices", import_prices, schedule="0 * * * *", timeout_seconds=120, max_attempts=3),
     Job("retention", "Old history", let_history_go, schedule="25 3 * * *", timeout_seconds=1800, max_attempts=5),
     Job("runtime_cleanup", "Clean-up", clean_up, schedule="*/15 * * * *", timeout_seconds=300, max_attempts=3),

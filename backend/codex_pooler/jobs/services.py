@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.jobs.catalog_sync import CatalogSync
+from codex_pooler.jobs.saved_resets import SavedResetCare
 from codex_pooler.jobs.usage_polling import UsagePolling
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.storage.database import Database
@@ -14,7 +15,8 @@ from codex_pooler.storage.keyring import Keyring
 
 @dataclass(frozen=True)
 class Services:
-    """Of the process that runs the job.  ``lab``: the backend is simulated on this machine."""
+    """Of the process that runs the job.  ``lab``: the backend is simulated on this machine.  ``origin``: the address
+    that people open."""
 
     database: Database
     keyring: Keyring
@@ -22,7 +24,9 @@ class Services:
     refresher: Refresher
     usage: UsagePolling
     catalogs: CatalogSync
+    saved_resets: SavedResetCare
     lab: bool
+    origin: str
 
 
 class JobFailed(Exception):

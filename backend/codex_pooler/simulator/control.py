@@ -40,7 +40,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
 def describe(account: Account) -> dict[str, Any]:
     """An account as the control interface shows it; without tokens."""
     used = {slot: round(window.used_percent, 3) for slot, window in account.windows.items()}
-    hidden = ("windows", "personal_token", "redeemed")
+    hidden = ("windows", "personal_token")
     return {name: value for name, value in asdict(account).items() if name not in hidden} | {"used_percent": used}
 
 
@@ -112,9 +112,14 @@ def _set_resets(world: World, account: Account, resets: Values) -> None:
         account.windows[slot].reset_at = world.clock() + seconds
 
 
-def _grant_credits(world: World, account: Account, count: int) -> None:
-    for _ in range(count):
-        grant_credit(world, account)
+def _grant_credits(world: World, account: Account, granted: int | list[float]) -> None:
+    """So many good for a month, or one for each of these lifetimes in seconds."""
+    if isinstance(granted, int):
+        for _ in range(granted):
+            grant_credit(world, account)
+        return
+    for lifetime_s in granted:
+        grant_credit(world, account, lifetime_s)
 
 
 _CHANGES: dict[str, Callable[[World, Account, Any], None]] = {

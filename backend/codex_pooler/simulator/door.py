@@ -130,6 +130,15 @@ async def strike_early(world: World, account: Account, request: web.Request, fau
     return None
 
 
+async def lose(request: web.Request, fault: Fault, account: Account, now: float) -> web.Response:
+    """What the caller gets in place of the answer to something that was done."""
+    await asyncio.sleep(fault.delay_ms / 1000)
+    if fault.status:
+        return fault.refusal(account.plan, now).as_response()
+    await reset(request)
+    return web.Response()
+
+
 def arrive(world: World, request: web.Request, transport: str = HTTP) -> Arrival:
     """Open this request's line in the record."""
     return world.record.arrive(request.method, request.path, transport, request.headers)
@@ -155,6 +164,8 @@ def behind_login(route: str, handler: Handler) -> Callable[[web.Request], Awaita
                 arrival.status = None if fault.kind == "reset" else struck.status
                 return struck
         response = await handler(world, account, request, arrival)
+        if fault is not None and fault.kind == "lost":
+            response = await lose(request, fault, account, world.clock())
         arrival.status = arrival.status or response.status
         return response
 

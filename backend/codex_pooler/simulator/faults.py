@@ -16,7 +16,10 @@ ROUTES = frozenset(
 )
 """What an order may name as its route, besides `*`."""
 
-KINDS = ("refuse", "delay", "reset", "not_sse", "cut_reset", "truncate", "stall", "failed", "incomplete", "error")
+KINDS = (
+    *("refuse", "delay", "reset", "not_sse", "lost"),
+    *("cut_reset", "truncate", "stall", "failed", "incomplete", "error"),
+)
 _TURNS = (HTTP, WEBSOCKET)
 _HOUR_MS = 3_600_000.0
 
@@ -26,8 +29,10 @@ class Fault:
     """One way to go wrong.
 
     `kind` is `refuse` (answer `status` and `body` instead), `delay` (pause, then go on as usual), `reset` (TCP reset
-    before any header), `not_sse` (200 with `body`), or how the turn ends once `after_events` events, or `after_deltas`
-    events that carry output, are out: `cut_reset`, `truncate`, `stall`, `failed`, `incomplete`, `error`.
+    before any header), `not_sse` (200 with `body`), `lost` (done as asked, but after `delay_ms` the connection is
+    reset, or with a `status` the caller gets that and `body` instead of the answer; not for turns), or how the turn
+    ends once `after_events` events, or `after_deltas` events that carry output, are out: `cut_reset`, `truncate`,
+    `stall`, `failed`, `incomplete`, `error`.
     """
 
     kind: str
@@ -156,8 +161,14 @@ _SOCKETS = {
     for status in (400, 401, 403, 404, 405, 426, 500, 503)
 }
 
+_LOST = {
+    "answer_lost": Fault("lost", status=0, transports=()),
+    "answer_never": Fault("lost", status=0, delay_ms=_HOUR_MS, transports=()),
+    "answer_replaced": Fault("lost", status=502, body="<html><title>502 Bad Gateway</title></html>", transports=()),
+}
+
 PRESETS: dict[str, Fault] = {
-    name: replace(fault, name=name) for name, fault in (_REFUSALS | _CONNECTIONS | _STREAMS | _SOCKETS).items()
+    name: replace(fault, name=name) for name, fault in (_REFUSALS | _CONNECTIONS | _STREAMS | _SOCKETS | _LOST).items()
 }
 """Every fault a test can ask for by name."""
 

@@ -42,7 +42,7 @@ async def usage(world: World, account: Account, request: web.Request, arrival: A
             "credits": {"has_credits": False, "unlimited": False, "overage_limit_reached": False, "balance": None},
             "spend_control": {"reached": False, "individual_limit": None},
             "rate_limit_reached_type": {"type": "rate_limit_reached"} if full else None,
-            "rate_limit_reset_credits": {"available_count": len(_available(account))},
+            "rate_limit_reset_credits": {"available_count": len(_available(account, now))},
         }
     )
 
@@ -65,21 +65,22 @@ async def accounts_check(world: World, account: Account, request: web.Request, a
     return web.json_response({"accounts": [shown], "default_account_id": order[0], "account_ordering": order})
 
 
-def grant_credit(world: World, account: Account) -> None:
-    """Give the account one saved reset, good for thirty days."""
+def grant_credit(world: World, account: Account, lifetime_s: float = _MONTH_SECONDS) -> None:
+    """Give the account one saved reset, good for so long."""
     now = int(world.clock())
     credit = {
         "id": world.identifier("rlc"),
         "status": "available",
         "granted_at": now,
-        "expires_at": now + _MONTH_SECONDS,
+        "expires_at": int(now + lifetime_s),
     }
     account.reset_credits.append(credit)
 
 
 async def reset_credits(world: World, account: Account, request: web.Request, arrival: Arrival) -> web.Response:
     """`GET /backend-api/wham/rate-limit-reset-credits`."""
-    return web.json_response({"available_count": len(_available(account)), "credits": account.reset_credits})
+    available = _available(account, world.clock())
+    return web.json_response({"available_count": len(available), "credits": account.reset_credits})
 
 
 async def consume_credit(world: World, account: Account, request: web.Request, arrival: Arrival) -> web.StreamResponse:
@@ -87,7 +88,7 @@ async def consume_credit(world: World, account: Account, request: web.Request, a
     read = await read_json(world, request, arrival)
     if isinstance(read, Refusal):
         return read.as_response()
-    code = _consume(account, read[0])
+    code = _consume(account, read[0], world.clock())
     reset = [window for window in account.windows.values() if window.spent] if code == "reset" else []
     for window in reset:
         window.reset_at = world.clock()
@@ -95,20 +96,23 @@ async def consume_credit(world: World, account: Account, request: web.Request, a
     return web.json_response({"code": code, "windows_reset": len(reset)})
 
 
-def _consume(account: Account, body: dict[str, Any]) -> str:
+def _consume(account: Account, body: dict[str, Any], now: float) -> str:
     request_id = str(body.get("redeem_request_id"))
     if request_id in account.redeemed:
         return "already_redeemed"
     wanted = body.get("credit_id")
-    credit = next((one for one in _available(account) if wanted in (None, one["id"])), None)
+    credit = next((one for one in _available(account, now) if wanted in (None, one["id"])), None)
     if credit is None:
         return "no_credit"
     if not any(window.spent for window in account.windows.values()):
         return "nothing_to_reset"
     credit["status"] = "redeemed"
-    account.redeemed.add(request_id)
+    account.redeemed[request_id] = credit["id"]
     return "reset"
 
 
-def _available(account: Account) -> list[dict[str, Any]]:
+def _available(account: Account, now: float) -> list[dict[str, Any]]:
+    for one in account.reset_credits:
+        if one["status"] == "available" and one["expires_at"] <= now:
+            one["status"] = "expired"
     return [one for one in account.reset_credits if one["status"] == "available"]

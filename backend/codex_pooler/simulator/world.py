@@ -64,7 +64,8 @@ class Account:
     """The workspace that its tokens name; real ones mostly name none."""
     fedramp: bool = False
     reset_credits: list[dict[str, Any]] = field(default_factory=list)
-    redeemed: set[str] = field(default_factory=set)
+    redeemed: dict[str, str] = field(default_factory=dict)
+    """Request id -> the saved reset that it spent."""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def roll(self, now: float) -> None:

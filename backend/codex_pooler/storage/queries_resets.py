@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.scope import id_list
@@ -233,7 +233,7 @@ TARGET = Query(
 )
 NEWEST_CLAIMS = Query(
     sa.select(saved_reset_claims)
-    .distinct(_claim.account_id)
+    .ext(distinct_on(_claim.account_id))
     .where(_claim.account_id == id_list("account_ids"))
     .order_by(_claim.account_id, _claim.created_at.desc())
 )
