@@ -32,7 +32,37 @@ export const SCREENS: Screen[] = [
   { name: 'upstreams as a table', path: '/upstreams?view=table' },
   { name: 'no account matches', path: '/upstreams?q=nobody' },
   { name: 'account menu', path: '/upstreams', act: press('Actions for atlas') },
-  { name: 'import', path: '/upstreams?dialog=import', act: refusedImport },
+  { name: 'add account', path: '/upstreams?dialog=add' },
+  { name: 'browser sign-in', path: '/upstreams?dialog=add&way=browser', act: press('Get the link') },
+  { name: 'browser sign-in refused', path: '/upstreams?dialog=add&way=browser', act: refusedCallback },
+  { name: 'browser sign-in ended', path: '/upstreams?dialog=add&way=browser', act: endedSignIn },
+  { name: 'account linked', path: '/upstreams?dialog=add&way=device', act: enteredCode },
+  {
+    name: 'device code',
+    path: '/upstreams?dialog=add&way=device',
+    mock: 'code-waiting',
+    act: press('Get a code'),
+  },
+  {
+    name: 'device code denied',
+    path: '/upstreams?dialog=add&way=device',
+    mock: 'code-denied',
+    act: async (page) => {
+      await press('Get a code')(page);
+      await page.getByRole('button', { name: 'Start again' }).waitFor();
+    },
+  },
+  { name: 'import', path: '/upstreams?dialog=add&way=file', act: refusedImport },
+  { name: 'import results', path: '/upstreams?dialog=add&way=file', act: importMany },
+  { name: 'access token', path: '/upstreams?dialog=add&way=token', act: refusedToken },
+  { name: 'invite as a way', path: '/upstreams?dialog=add&way=invite' },
+  { name: 'sign in again', path: '/upstreams', act: choose('Actions for cinder', 'Sign in again…') },
+  {
+    name: 'replace credentials',
+    path: '/upstreams',
+    act: choose('Actions for cinder', 'Replace credentials…'),
+  },
+  { name: 'invite the owner', path: '/upstreams', act: choose('Actions for cinder', 'Invite its owner…') },
   { name: 'rename account', path: '/upstreams', act: choose('Actions for atlas', 'Rename…') },
   { name: 'delete account', path: '/upstreams', act: choose('Actions for atlas', 'Delete…') },
   { name: 'pools of an account', path: '/upstreams', act: choose('Actions for atlas', 'Pools…') },
@@ -89,6 +119,42 @@ export const SCREENS: Screen[] = [
     path: '/requests',
     act: (page) => page.getByRole('combobox', { name: 'Filter by model' }).click(),
   },
+  { name: 'invites', path: '/invites' },
+  { name: 'no invites', path: '/invites', mock: 'empty' },
+  { name: 'no invite matches', path: '/invites?q=nobody' },
+  { name: 'invites away', path: '/invites', mock: 'failing' },
+  { name: 'invite menu', path: '/invites', act: press('Actions for grace@example.com') },
+  { name: 'new invite', path: '/invites?dialog=new' },
+  { name: 'invite link', path: '/invites?dialog=new', act: createInvite },
+  { name: 'new invite link', path: '/invites', act: choose('Actions for linus@example.com', 'New link…') },
+  { name: 'revoke invite', path: '/invites', act: choose('Actions for linus@example.com', 'Revoke…') },
+  { name: 'onboarding', path: '/onboarding/invites/ready' },
+  {
+    name: 'onboarding code',
+    path: '/onboarding/invites/ready',
+    mock: 'code-waiting',
+    act: press('Get a code'),
+  },
+  {
+    name: 'onboarding with another account',
+    path: '/onboarding/invites/ready',
+    mock: 'other-account',
+    act: async (page) => {
+      await press('Get a code')(page);
+      await page.getByText('That was not the invited account').waitFor();
+    },
+  },
+  {
+    name: 'onboarding done',
+    path: '/onboarding/invites/with-key',
+    act: async (page) => {
+      await press('Get a code')(page);
+      await page.getByRole('group', { name: 'Your key' }).waitFor();
+    },
+  },
+  { name: 'invite expired', path: '/onboarding/invites/expired' },
+  { name: 'invite revoked', path: '/onboarding/invites/revoked' },
+  { name: 'invite unknown', path: '/onboarding/invites/nonsense' },
   { name: 'settings', path: '/settings' },
   { name: 'settings being changed', path: '/settings', act: changeSettings },
   { name: 'leaving unsaved settings', path: '/settings', act: leaveSettings },
@@ -108,6 +174,48 @@ async function refusedSignIn(page: Page): Promise<void> {
 async function refusedImport(page: Page): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'Import', exact: true }).click();
   await page.getByText('Choose or paste an auth.json').waitFor();
+}
+
+async function paste(page: Page, address: string): Promise<void> {
+  await press('Get the link')(page);
+  await page.getByRole('textbox', { name: 'Address' }).fill(address);
+  await page.getByRole('button', { name: 'Finish' }).click();
+}
+
+async function refusedCallback(page: Page): Promise<void> {
+  await paste(page, 'https://auth.openai.com/oauth/authorize?state=s');
+  await page.getByText('This is the address of another page').waitFor();
+}
+
+async function endedSignIn(page: Page): Promise<void> {
+  await paste(page, 'http://localhost:1455/auth/callback?code=somebody&state=s');
+  await page.getByRole('button', { name: 'Start again' }).waitFor();
+}
+
+async function enteredCode(page: Page): Promise<void> {
+  await press('Get a code')(page);
+  await page.getByText('Added to Dev team').waitFor();
+}
+
+async function importMany(page: Page): Promise<void> {
+  const good = '{"tokens": {"access_token": "a", "refresh_token": "r"}}';
+  const lines = [good, '{"tokens": {"access_token": "expired"}}', '{"OPENAI_API_KEY": "sk-1"}', good];
+  await page.getByRole('textbox', { name: 'auth.json' }).fill(lines.join('\n'));
+  await page.getByRole('button', { name: 'Import 4 accounts' }).click();
+  await page.getByText('2 added, 2 refused').waitFor();
+}
+
+async function refusedToken(page: Page): Promise<void> {
+  await page.getByLabel('Access token').fill('sk-123');
+  await page.getByText('Egress proxy').click();
+  await page.getByRole('button', { name: 'Add account' }).last().click();
+  await page.getByText('This is an API key').waitFor();
+}
+
+async function createInvite(page: Page): Promise<void> {
+  await page.getByLabel('E-mail').fill('hedy@example.com');
+  await page.getByRole('button', { name: 'Create the link' }).click();
+  await page.getByText('cannot be shown again').waitFor();
 }
 
 async function createKey(page: Page): Promise<void> {

@@ -67,6 +67,7 @@ interface MemberStatus {
 const MEMBER_STATES: Record<PoolMember['state'], MemberStatus> = {
   pending: { tone: 'idle', label: 'Pending' },
   active: { tone: 'ok', label: 'Active' },
+  draining: { tone: 'info', label: 'Draining' },
   paused: { tone: 'idle', label: 'Paused' },
   reauth_required: { tone: 'bad', label: 'Sign-in expired' },
   disabled: { tone: 'idle', label: 'Disabled' },
