@@ -17,6 +17,8 @@ from codex_pooler.web import bodies, health, spa
 from codex_pooler.web.admin.app import admin_app
 from codex_pooler.web.context import CONTEXT
 from codex_pooler.web.ingress import DOOR, Door
+from codex_pooler.web.public.app import BASE_PATH as PUBLIC_PATH
+from codex_pooler.web.public.app import public_app
 from codex_pooler.web.runtime import codex, compact, models
 from codex_pooler.web.runtime.audio import add_audio_routes
 from codex_pooler.web.runtime.caller import HOUSE, KEYRING
@@ -59,6 +61,7 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     add_helper_routes(app)
     _add_health_routes(app)
     app.add_subapp("/api/admin/v1", admin_app(running.context, running.broadcaster))
+    app.add_subapp(PUBLIC_PATH, public_app(running.context, running.broadcaster))
     spa.add_console(app, dist or spa.dist_folder())
 
     async def stop_being_ready(app: web.Application) -> None:

@@ -169,7 +169,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         writer = await _log_writer(database, spool, house, broadcaster, stack)
         files = FileKeeper(database, house.files)
         queue = Queue(database)
-        services = _services(database, keyring, house, refresher, backend, changed)
+        services = _services(config, database, keyring, house, refresher, backend, changed)
         house.saved_resets = flights = ResetFlights(services.saved_resets.saved)
         stack.push_async_callback(flights.close)
         loops: Loops = {
@@ -286,6 +286,7 @@ async def _memory(database: Database, house: House, files: FileKeeper, stack: As
 
 
 def _services(
+    config: Config,
     database: Database,
     keyring: Keyring,
     house: House,
@@ -301,7 +302,8 @@ def _services(
     resets = ResetsClient(backend)
     saved = SavedResets(database, resets, house.known.quotas, login_of, looking(usage, login_of), changed)
     care = SavedResetCare(database, saved, house.known.quotas, lambda: snapshot.current)
-    return Services(database, keyring, snapshot, refresher, usage, catalogs, care, lab=is_loopback(house.backend.host))
+    lab = is_loopback(house.backend.host)
+    return Services(database, keyring, snapshot, refresher, usage, catalogs, care, lab=lab, origin=config.origin)
 
 
 def _watching(services: Services, queue: Queue) -> Loops:

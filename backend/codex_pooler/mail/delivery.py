@@ -56,7 +56,6 @@ class MailServer:
     implicit_tls: bool = False
     starttls: str = "if_available"
     verify: bool = True
-    retries: int = 0
 
 
 async def deliver(mail: EmailMessage, server: MailServer, longest_seconds: float = LONGEST_SECONDS) -> None:

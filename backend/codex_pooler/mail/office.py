@@ -56,7 +56,6 @@ def server_of(settings: Smtp, keyring: Keyring) -> MailServer:
         implicit_tls=settings.ssl,
         starttls=settings.tls,
         verify=settings.verify_certificate,
-        retries=settings.retries,
     )
 
 

@@ -225,9 +225,6 @@ class Smtp(Group):
     verify_certificate: Annotated[
         bool, Rule("boolean", "Check the certificate", "off only for a server of your own network", "new mail")
     ] = True
-    retries: Annotated[
-        int, whole("Retries", "after failures that may pass, each later than the one before", 0, 10, applies="new mail")
-    ] = 2
 
     def conflicts(self) -> Iterator[Refusal]:
         if self.enabled and not self.host:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from codex_pooler.storage.vault import SecretBox, SecretError, parse_root_key
 
-DIGEST_PURPOSES = ("api_key", "operator_token", "mcp_token", "csrf", "bootstrap", "session_ref", "oauth_state")
+DIGEST_PURPOSES = ("api_key", "operator_token", "mcp_token", "csrf", "bootstrap", "session_ref", "oauth_state", "invite", "invite_link")
 
 
 class Keyring:

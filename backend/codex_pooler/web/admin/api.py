@@ -204,7 +204,7 @@ class Endpoint:
             context=request.config_dict[CONTEXT],
             endpoint=self,
             anybody=caller,
-            ids={name: _identity(request.match_info[name]) for name in self.path_names},
+            ids={name: _identity(request.match_info[name]) for name in self.path_names if name.endswith("_id")},
             query=load_query(self.query, request),
             body=await self._load_body(request),
         )

@@ -14,7 +14,9 @@ from aiohttp.web_protocol import RequestPayloadError
 from psycopg2 import errors as pg
 
 from codex_pooler.accounts.auth_json import AuthJsonError
+from codex_pooler.accounts.flow_codes import FlowRefused
 from codex_pooler.accounts.importing import IdentityConflict
+from codex_pooler.accounts.invites import InviteRefused
 from codex_pooler.accounts.states import AccountActionRefused
 from codex_pooler.keys.editing import KeyEditRefused
 from codex_pooler.keys.lifecycle import KeyActionRefused
@@ -31,6 +33,7 @@ from codex_pooler.web.admin import (
     cockpit,
     events,
     forecast,
+    invites,
     meta,
     pools,
     request_logs,
@@ -58,6 +61,7 @@ PAGES = (
     cockpit,
     forecast,
     api_keys,
+    invites,
     request_logs,
     traffic,
     client_configs,
@@ -152,6 +156,7 @@ TRANSLATIONS: tuple[tuple[Any, Callable[[Any], Problem]], ...] = (
     (AuthJsonError, lambda e: Problem(422, e.code, e.message, errors=[("/auth_json", e.code, e.message)])),
     (IdentityConflict, lambda e: Problem(409, "identity_conflict", str(e))),
     ((AccountActionRefused, KeyActionRefused), lambda e: Problem(409, "invalid_state_transition", str(e))),
+    ((FlowRefused, InviteRefused), lambda e: Problem(e.status, e.code, e.message)),
     (KeyEditRefused, lambda e: refused_field(e.pointer, e.code, e.message)),
     (
         AlreadyBootstrapped,

@@ -28,6 +28,7 @@ NEEDED = {
     "pools": "pools:read",
     "upstreams": "upstreams:read",
     "keys": "keys:read",
+    "invites": "invites:read",
     "requests": "requests:read",
     "settings": "settings:read",
 }

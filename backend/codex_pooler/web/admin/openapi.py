@@ -85,9 +85,8 @@ def possible_errors(endpoint: Endpoint) -> list[int]:
 
 
 def _parameters(endpoint: Endpoint) -> list[Any]:
-    identity = {"type": "string", "format": "uuid"}
     listed: list[Any] = [
-        {"in": "path", "name": name, "required": True, "schema": identity} for name in endpoint.path_names
+        {"in": "path", "name": name, "required": True, "schema": _named(name)} for name in endpoint.path_names
     ]
     if endpoint.query:
         listed.append({"in": "query", "schema": endpoint.query})
@@ -96,6 +95,11 @@ def _parameters(endpoint: Endpoint) -> list[Any]:
     if endpoint.is_unsafe and endpoint.needs not in OPEN:
         listed.append(_header("X-CSRF-Token", "From GET /session; not needed with an access token."))
     return listed
+
+
+def _named(name: str) -> dict[str, Any]:
+    """Everything but ids is named in the address by a word."""
+    return {"type": "string", "format": "uuid"} if name.endswith("_id") else {"type": "string"}
 
 
 def _header(name: str, description: str) -> dict[str, Any]:

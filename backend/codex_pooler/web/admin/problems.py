@@ -16,14 +16,24 @@ FieldErrors = Sequence[tuple[str, str, str]]
 
 
 class Problem(Exception):
-    """An answer that is not success.  ``detail`` says what happened and the next step; it holds no secret."""
+    """An answer that is not success.  ``detail`` says what happened and the next step; it holds no secret.
+
+    ``more``: members of the document beside the usual ones.
+    """
 
     def __init__(
-        self, status: int, code: str, detail: str, *, errors: FieldErrors = (), headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: FieldErrors = (),
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(code)
         self.status, self.code, self.detail = status, code, detail
-        self.errors, self.headers = errors, dict(headers or {})
+        self.errors, self.headers, self.more = errors, dict(headers or {}), dict(more or {})
 
 
 def not_found(pointer: str | None = None) -> Problem:
@@ -48,17 +58,18 @@ def request_id(request: web.Request) -> str:
     return chosen
 
 
-def problem_response(request: web.Request, problem: Problem) -> web.Response:
-    """Write the problem document."""
+def problem_response(request: web.Request, problem: Problem, instance: str | None = None) -> web.Response:
+    """Write the problem document; ``instance`` stands for the path where that is nobody's business."""
     body: dict[str, Any] = {
         "type": f"urn:codex-pooler:problem:{problem.code}",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
-        "instance": request.path,
+        "instance": request.path if instance is None else instance,
         "code": problem.code,
         "request_id": request_id(request),
         "errors": [{"pointer": p, "code": c, "message": m} for p, c, m in problem.errors],
+        **problem.more,
     }
     return web.Response(
         status=problem.status,
