@@ -164,7 +164,10 @@ async def _hand_over(transport: asyncio.Transport, protocol: P, to: Destination)
         protocol.connection_made(transport)
         transport.resume_reading()
         return protocol
-    secure = await asyncio.get_running_loop().start_tls(transport, protocol, to.tls, server_hostname=to.host)
+    try:
+        secure = await asyncio.get_running_loop().start_tls(transport, protocol, to.tls, server_hostname=to.host)
+    except TypeError as exc:  # some versions of asyncio stumble while they report a failure of TLS within TLS
+        raise ssl.SSLError from exc
     if secure is None:
         raise ConnectionResetError
     protocol.connection_made(secure)
