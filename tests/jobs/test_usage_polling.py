@@ -18,9 +18,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from codex_pooler.jobs import usage_polling
-from codex_pooler.jobs.usage_polling import Turn, UsagePolling, interval
+from codex_pooler.jobs.usage_polling import Turn, UsagePolling, interval, is_resting
+from codex_pooler.quota.facts import Observation
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.refusals import refusal_of
+from codex_pooler.quota.windows import ACCOUNT, Window
 from codex_pooler.snapshot.model import Account, Member, Pool, Snapshot
 from codex_pooler.storage.database import Database
 from codex_pooler.upstream import backend as upstream
@@ -230,6 +232,32 @@ def test_failures_slow_down_to_half_an_hour() -> None:
     assert waits == [300, 600, 1_200, 1_800, 1_800]
 
 
+def test_who_rests_is_asked_about_every_quarter_of_an_hour() -> None:
+    quotas, one = Quotas(), UUID(int=1)
+    quotas.served(one, MODEL, NOW)
+    assert interval(quotas.record(one), NOW, resting=True) == 900
+    quotas.observe(one, head(100, resets_in=7_200), NOW)
+    assert Turn(0.0, 1.0, 0.0, NOW).is_due(quotas.record(one), NOW, 899.0, resting=False)
+    assert not Turn(0.0, 1.0, 0.0, NOW).is_due(quotas.record(one), NOW, 899.0, resting=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "used", "hours", "rests"),
+    [
+        ("active", 99, 20, False),
+        ("active", 100, 0.5, False),
+        ("active", 100, 20, True),
+        ("draining", 10, 20, False),
+        ("paused", 10, 20, True),
+    ],
+)
+def test_who_is_paused_or_away_for_long_rests(state: str, used: float, hours: float, rests: bool) -> None:
+    quotas, one = Quotas(), account(state=state)
+    window = Window(ACCOUNT, 10_080, used, NOW, "usage", NOW + hours * 3_600)
+    quotas.observe(one.id, Observation("usage", NOW, windows=(window,)), NOW)
+    assert is_resting(one, quotas.standing(one.id, "", NOW), NOW) is rests
+
+
 def test_a_usage_limit_is_looked_at_after_a_minute() -> None:
     quotas = Quotas()
     quotas.refuse(UUID(int=1), refusal_of("usage_limit_reached", NOW + 7_200, None, "", MODEL), NOW + 10)
@@ -299,11 +327,23 @@ async def test_polling_goes_on_without_the_database(dsn: str, backend: Backend, 
 
 
 @pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize("state", ["active", "draining", "paused"])
+async def test_accounts_that_serve_nothing_are_asked_about_too(
+    database: Database, backend: Backend, client: UsageClient, stored: list[Account], state: str
+) -> None:
+    quotas = Quotas()
+    await run_until(lambda: bool(backend.asked), polling(database, client, quotas, replace(stored[0], state=state)))
+    assert len(backend.asked) == 1
+    assert quotas.record(stored[0].id) is not None
+
+
+@pytest.mark.usefixtures("hurry")
 async def test_only_accounts_that_can_be_asked_are(
     database: Database, backend: Backend, client: UsageClient, stored: list[Account]
 ) -> None:
     one = stored[0]
-    others = [replace(one, state="paused"), replace(one, access_token=""), replace(one, access_expires_at=5.0)]
+    states = [replace(one, state=state) for state in ("pending", "reauth_required", "disabled")]
+    others = [*states, replace(one, access_token=""), replace(one, access_expires_at=5.0)]
     for other in others:
         await run_until(lambda: True, polling(database, client, Quotas(), other))
     assert backend.asked == []

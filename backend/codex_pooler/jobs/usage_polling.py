@@ -17,6 +17,7 @@ import psycopg2
 from codex_pooler.quota.evidence import from_usage
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.record import Record
+from codex_pooler.quota.standing import BLOCKED, Standing
 from codex_pooler.snapshot.model import Account, Snapshot
 from codex_pooler.storage.announce import announce_config
 from codex_pooler.storage.database import UNAVAILABLE, Database
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 BUSY_SECONDS = 75.0  # between two questions about an account that is serving
 IDLE_SECONDS = 300.0
+RESTING_SECONDS = 900.0  # about one that is paused, or that a limit keeps away for long
+LONG_SECONDS = 3_600.0
 AFTER_LIMIT_SECONDS = 60.0  # the backend's own figures lag behind its refusals
 SLOWEST_SECONDS = 1_800.0
 RECENTLY_SECONDS = 300.0  # an account that served within this is busy
@@ -36,6 +39,7 @@ JITTER = 0.2
 SOONEST_SECONDS, SPREAD_SECONDS, SPREAD_PER_ACCOUNT = 2.0, 60.0, 3.0  # of the first questions after a start
 AT_ONCE = 4
 NOW_AGE_SECONDS = 5.0  # what was told so recently is told again to nobody, however much he asks
+ASKED_STATES = frozenset({"active", "draining", "paused"})
 CLAIM_SHARE = 0.7  # of the interval: asked by another process within it, an account is not asked again
 
 LoginDoubts = Callable[[UUID, str], Awaitable[object]]
@@ -52,22 +56,30 @@ class Turn:
     asked_wall: float = 0.0
     failures: int = 0
 
-    def is_due(self, record: Record | None, wall: float, monotonic: float) -> bool:
+    def is_due(self, record: Record | None, wall: float, monotonic: float, *, resting: bool = False) -> bool:
         """Whether to ask now."""
         if self.asked_at is None:
             return monotonic >= self.first_at
         since = monotonic - self.asked_at
         if record and record.limited_at > self.asked_wall and wall >= record.limited_at + AFTER_LIMIT_SECONDS:
             return since >= AFTER_LIMIT_SECONDS
-        return since >= min(interval(record, wall) * 2.0**self.failures, SLOWEST_SECONDS) * self.pace
+        return since >= min(interval(record, wall, resting) * 2.0**self.failures, SLOWEST_SECONDS) * self.pace
 
 
-def interval(record: Record | None, wall: float) -> float:
-    """Seconds between two questions about an account."""
+def interval(record: Record | None, wall: float, resting: bool = False) -> float:
+    """Seconds between two questions about an account; one that is ``resting`` serves nothing for a while."""
+    if resting:
+        return RESTING_SECONDS
     if record is None:
         return IDLE_SECONDS
     nearly = any(window.used_at(wall) >= NEARLY_USED for window in record.windows.values())
     return BUSY_SECONDS if nearly or wall - record.served_at < RECENTLY_SECONDS else IDLE_SECONDS
+
+
+def is_resting(account: Account, standing: Standing, wall: float) -> bool:
+    """Whether the account serves nothing for long: it is paused, or a limit keeps it away for more than an hour."""
+    away_until = (standing.until or standing.valid_until) if standing.grade == BLOCKED else wall
+    return account.state == "paused" or away_until > wall + LONG_SECONDS
 
 
 class UsagePolling:
@@ -100,7 +112,7 @@ class UsagePolling:
 
     async def ask_now(self, account_id: UUID | None = None) -> tuple[int, int]:
         """Ask about one account, or all, whosever turn it is: how many were asked, and how many of these told."""
-        accounts = pollable(self._snapshot(), time.time())
+        accounts = askable(self._snapshot(), time.time())
         wanted = [accounts[account_id]] if account_id in accounts else [] if account_id else list(accounts.values())
         wall, monotonic = time.time(), time.monotonic()
         ours = await self._claim([account.id for account in wanted], wall, NOW_AGE_SECONDS)
@@ -122,16 +134,23 @@ class UsagePolling:
 
     def _due(self, wall: float, monotonic: float) -> list[Account]:
         """Whose turn it is, those that have waited longest first, and no more than may be asked at once."""
-        accounts = pollable(self._snapshot(), wall)
+        accounts = askable(self._snapshot(), wall)
         self._turns = {account_id: turn for account_id, turn in self._turns.items() if account_id in accounts}
         spread = min(IDLE_SECONDS, max(SPREAD_SECONDS, SPREAD_PER_ACCOUNT * len(accounts)))
         due = []
         for account in accounts.values():
             turn = self._turns.get(account.id) or self._first_turn(account.id, monotonic, spread)
-            if account.id not in self._asking and turn.is_due(self._quotas.record(account.id), wall, monotonic):
+            if account.id not in self._asking and self._is_due(account, turn, wall, monotonic):
                 due.append((turn.asked_wall, account))
         due.sort(key=lambda each: each[0])
         return [account for _, account in due[: max(0, AT_ONCE - len(self._asking))]]
+
+    def _is_due(self, account: Account, turn: Turn, wall: float, monotonic: float) -> bool:
+        record = self._quotas.record(account.id)
+        return turn.is_due(record, wall, monotonic, resting=self._is_resting(account, wall))
+
+    def _is_resting(self, account: Account, wall: float) -> bool:
+        return is_resting(account, self._quotas.standing(account.id, "", wall), wall)
 
     def _first_turn(self, account_id: UUID, monotonic: float, spread: float) -> Turn:
         wait = self._chance.uniform(SOONEST_SECONDS, spread)
@@ -146,7 +165,7 @@ class UsagePolling:
         wall = time.time()
         by_age: dict[float, list[Account]] = defaultdict(list)
         for account in due:
-            by_age[self._least_age(account.id, wall)].append(account)
+            by_age[self._least_age(account, wall)].append(account)
             turn = self._turns[account.id]
             turn.asked_at, turn.asked_wall, turn.pace = time.monotonic(), wall, self._pace()
         claimed: list[Account] = []
@@ -155,10 +174,11 @@ class UsagePolling:
             claimed += [account for account in accounts if account.id in ours]
         return claimed
 
-    def _least_age(self, account_id: UUID, wall: float) -> float:
-        record, turn = self._quotas.record(account_id), self._turns[account_id]
+    def _least_age(self, account: Account, wall: float) -> float:
+        record, turn = self._quotas.record(account.id), self._turns[account.id]
         limited = record is not None and record.limited_at > turn.asked_wall
-        return CLAIM_SHARE * (AFTER_LIMIT_SECONDS if limited else interval(record, wall))
+        usual = interval(record, wall, self._is_resting(account, wall))
+        return CLAIM_SHARE * (AFTER_LIMIT_SECONDS if limited else usual)
 
     async def _claim(self, ids: list[UUID], wall: float, age: float) -> set[UUID]:
         now, before = datetime.fromtimestamp(wall, UTC), datetime.fromtimestamp(wall - age, UTC)
@@ -169,7 +189,7 @@ class UsagePolling:
             return set(ids)
 
     async def _ask_quietly(self, account: Account) -> None:
-        turn = self._turns[account.id]
+        turn = self._turns.get(account.id) or Turn(0.0, self._pace())  # the account may have gone meanwhile
         try:
             await self.ask(account)
         except UsageUnavailable as exc:
@@ -223,13 +243,16 @@ class UsagePolling:
             log.exception("the doubted login of account %s could not be looked into", account.id)
 
 
-def pollable(snapshot: Snapshot, wall: float) -> dict[UUID, Account]:
-    """Accounts of any pool that can be asked: active, with a token that has not expired."""
+def askable(snapshot: Snapshot, wall: float) -> dict[UUID, Account]:
+    """Accounts of any pool that the backend can be asked about: with a token that has not expired.
+
+    Those that are paused as well, so that it is known what they have once they are back.
+    """
     accounts = {member.account.id: member.account for pool in snapshot.pools.values() for member in pool.members}
     return {
         account.id: account
         for account in accounts.values()
-        if account.state == "active"
+        if account.state in ASKED_STATES
         and account.access_token
         and (account.access_expires_at is None or account.access_expires_at > wall)
     }
