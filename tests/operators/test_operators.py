@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 def test_a_viewer_only_reads_and_only_an_owner_writes_pools() -> None:
     assert all(capability.endswith(":read") for capability in CAPABILITIES["instance_viewer"])
     assert CAPABILITIES["instance_viewer"] < CAPABILITIES["instance_admin"] < CAPABILITIES["instance_owner"]
-    only_owners = {"pools:write", "settings:read", "settings:write"}
+    only_owners = {"pools:write", "settings:read", "settings:write", "jobs:read", "jobs:write"}
     assert CAPABILITIES["instance_owner"] - CAPABILITIES["instance_admin"] == only_owners
 
 

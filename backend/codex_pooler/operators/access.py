@@ -8,10 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 READS = ("pools:read", "upstreams:read", "keys:read", "invites:read", "requests:read", "stats:read")
+JOBS = ("jobs:read", "jobs:write")
 POOL_WORK = ("upstreams:write", "keys:write", "invites:write", "audit:read")
 
 CAPABILITIES: dict[str, frozenset[str]] = {
-    "instance_owner": frozenset((*READS, *POOL_WORK, "pools:write", "settings:read", "settings:write")),
+    "instance_owner": frozenset((*READS, *POOL_WORK, "pools:write", "settings:read", "settings:write", *JOBS)),
     "instance_admin": frozenset((*READS, *POOL_WORK)),
     "instance_viewer": frozenset(READS),
 }

@@ -13,9 +13,10 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 from psycopg2 import errors as pg
 
+from codex_pooler.accounts.access_tokens import AccessTokenError
 from codex_pooler.accounts.auth_json import AuthJsonError
 from codex_pooler.accounts.flow_codes import FlowRefused
-from codex_pooler.accounts.importing import IdentityConflict
+from codex_pooler.accounts.importing import AccountGone, IdentityConflict, IdentityMismatch
 from codex_pooler.accounts.invites import InviteRefused
 from codex_pooler.accounts.states import AccountActionRefused
 from codex_pooler.keys.editing import KeyEditRefused
@@ -34,13 +35,17 @@ from codex_pooler.web.admin import (
     events,
     forecast,
     invites,
+    jobs,
     meta,
+    oauth_flows,
     pools,
     request_logs,
     routing,
+    saved_resets,
     session,
     settings,
     traffic,
+    upstream_credentials,
     upstreams,
 )
 from codex_pooler.web.admin.api import Endpoint
@@ -58,8 +63,11 @@ PAGES = (
     pools,
     routing,
     upstreams,
+    upstream_credentials,
+    oauth_flows,
     cockpit,
     forecast,
+    saved_resets,
     api_keys,
     invites,
     request_logs,
@@ -68,6 +76,7 @@ PAGES = (
     events,
     settings,
     audit_logs,
+    jobs,
 )
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for page in PAGES for endpoint in page.api.endpoints)
 CLOSE = {"Connection": "close"}
@@ -154,7 +163,10 @@ def _throttled(exc: Throttled) -> Problem:
 # First match wins.
 TRANSLATIONS: tuple[tuple[Any, Callable[[Any], Problem]], ...] = (
     (AuthJsonError, lambda e: Problem(422, e.code, e.message, errors=[("/auth_json", e.code, e.message)])),
+    (AccessTokenError, lambda e: Problem(e.status, e.code, e.message, errors=[("/access_token", e.code, e.message)])),
     (IdentityConflict, lambda e: Problem(409, "identity_conflict", str(e))),
+    (IdentityMismatch, lambda e: Problem(409, "identity_mismatch", str(e))),
+    (AccountGone, lambda e: not_found()),
     ((AccountActionRefused, KeyActionRefused), lambda e: Problem(409, "invalid_state_transition", str(e))),
     ((FlowRefused, InviteRefused), lambda e: Problem(e.status, e.code, e.message)),
     (KeyEditRefused, lambda e: refused_field(e.pointer, e.code, e.message)),

@@ -31,6 +31,7 @@ NEEDED = {
     "invites": "invites:read",
     "requests": "requests:read",
     "settings": "settings:read",
+    "jobs": "jobs:read",
 }
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from codex_pooler.storage.queries_nodes import ALIVE, ALIVE_SECONDS
 from codex_pooler.web.admin.api import PUBLIC, SIGNED_IN, Api, Call
 from codex_pooler.web.admin.openapi import DOCUMENT
 from codex_pooler.web.admin.schemas.session import Meta
@@ -17,12 +18,15 @@ api = Api("meta")
 async def get_meta(call: Call) -> Any:
     """Version, address and database of this instance."""
     context = call.context
+    async with context.database.session() as session:
+        alive = await session.fetch(ALIVE, seconds=ALIVE_SECONDS)
     return {
         "version": context.version,
         "origin": context.config.origin,
         "started_at": context.started_at,
         "database": "external" if context.config.database_url else "embedded",
         "timezone_list": None,
+        "roles_alive": sorted({node.role for node in alive}),
     }
 
 

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from codex_pooler.web.admin.schemas.common import PageInfo, Shape, list_of, nested, text
 
-TOPICS = ("pools", "upstreams", "keys", "invites", "requests", "settings")
+TOPICS = ("pools", "upstreams", "keys", "invites", "requests", "settings", "jobs")
 TOOLS = ("codex", "curl", "openai-python", "openai-node")
 
 

@@ -74,10 +74,11 @@ class Session(Shape):
 
 
 class Meta(Shape):
-    """Facts about this instance."""
+    """Facts about this instance.  ``roles_alive``: what its processes are, as heard within seconds."""
 
     version = text()
     origin = text()
     started_at = out(Instant)
     database = text(among=("embedded", "external"))
     timezone_list = out(fields.List, fields.String(), null=True)
+    roles_alive = list_of(fields.String())
