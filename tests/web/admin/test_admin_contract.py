@@ -24,9 +24,13 @@ OPEN = {"get_session", "log_in", "get_bootstrap", "complete_bootstrap", "get_ope
 STREAMS = {"watch_events"}
 BODIES: dict[str, dict[str, Any]] = {
     "create_pool": {"name": "x"},
+    "create_invite": {"pool_id": str(uuid4()), "email": "a@example.com"},
+    "try_smtp": {"to": "a@example.com"},
     "create_api_key": {"name": "x", "pool_id": str(uuid4())},
     "import_upstream": {"pool_id": str(uuid4()), "auth_json": {}},
     "create_assignment": {"account_id": str(uuid4())},
+    "replace_credentials": {"auth_json": {}},
+    "finish_oauth_flow": {"callback_url": "http://localhost:1455/auth/callback?code=a&state=b"},
     "update_upstream": {},
     "update_api_key": {},
     "move_api_key": {"pool_id": str(uuid4())},
@@ -79,13 +83,17 @@ async def test_objects_of_other_pools_look_missing(
     mine, theirs = [await owner.post("/pools", {"name": name}) for name in ("Mine", "Theirs")]
     account = await owner.post("/upstreams/import", {"pool_id": theirs["id"], "auth_json": make_auth_json()})
     key = await owner.post("/api-keys", {"name": "theirs", "pool_id": theirs["id"]})
+    invite = await owner.post("/invites", {"pool_id": theirs["id"], "email": "anna@example.com"})
     (turn,) = await log_turns(1, pool_id=theirs["id"])
+    flow = await owner.post("/oauth-flows", {"kind": "browser", "pool_id": theirs["id"]})
     foreign = {
         "pool_id": theirs["id"],
         "upstream_id": account["account"]["id"],
         "account_id": account["account"]["id"],
         "api_key_id": key["id"],
+        "invite_id": invite["id"],
         "request_id": str(turn),
+        "flow_id": flow["id"],
     }
     admin = await make_script("instance_admin", mine["id"])
     for endpoint in ENDPOINTS:
@@ -109,6 +117,7 @@ async def test_foreign_pools_named_in_bodies_and_queries_look_missing(
     for pool_id in (theirs["id"], str(uuid4())):
         for method, path, body in (
             ("POST", "/api-keys", {"name": "x", "pool_id": pool_id}),
+            ("POST", "/invites", {"email": "a@example.com", "pool_id": pool_id}),
             ("POST", "/upstreams/import", {"pool_id": pool_id, "auth_json": make_auth_json()}),
             ("GET", f"/traffic?pool_id={pool_id}", None),
             ("GET", f"/client-configs?pool_id={pool_id}", None),
@@ -156,6 +165,11 @@ def test_the_only_secret_an_answer_can_hold_is_the_one_shown_once() -> None:
     assert {name for name, found in answers.items() if "secret" in found} == {"ApiKeyWithSecret"}
     showing = [e.name for e in ENDPOINTS if e.returns is not None and e.returns.__name__ == "ApiKeyWithSecret"]
     assert sorted(showing) == ["create_api_key", "rotate_api_key"]
+
+
+def test_the_link_of_an_invite_is_only_in_the_answers_that_make_it() -> None:
+    showing = {e.name for e in ENDPOINTS if e.returns is not None and "url" in e.returns().fields}
+    assert showing == {"create_invite", "reissue_invite", "resend_invite", "reinvite_upstream"}
 
 
 async def test_the_document_is_served(client: Client) -> None:

@@ -1,27 +1,21 @@
-"""Upstream accounts: import, what state they are in, and what an operator may do with them."""
+"""Upstream accounts: what state they are in, and what an operator may do with them."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from codex_pooler.accounts import states
-from codex_pooler.accounts.auth_json import parse_auth_json
-from codex_pooler.accounts.importing import import_credentials
 from codex_pooler.accounts.renewal import RUNNING, Renewal
 from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.storage.scope import seen
-from codex_pooler.web.admin.api import Answer, Api, Call, Changing
-from codex_pooler.web.admin.pools import require_pool
+from codex_pooler.web.admin.api import Api, Call, Changing
 from codex_pooler.web.admin.problems import Problem, refused_field
 from codex_pooler.web.admin.schemas import common
 from codex_pooler.web.admin.schemas.upstreams import (
     DeleteConfirmation,
-    ImportInput,
-    ImportResult,
     Upstream,
     UpstreamPage,
     UpstreamPatch,
@@ -44,37 +38,6 @@ async def get_upstream(call: Call) -> Any:
     """One account."""
     async with call.context.database.session() as session:
         return await account_view(call, session, call.ids["upstream_id"])
-
-
-@api.endpoint(
-    "POST",
-    "/upstreams/import",
-    needs="upstreams:write",
-    body=ImportInput,
-    returns=ImportResult,
-    status=201,
-    also=(200,),
-    errors=(404, 409),
-    audit="upstream_account.import",
-)
-async def import_upstream(call: Call) -> Any:
-    """Import a Codex auth.json into a pool: 201 for a new account, 200 when an account got a new login."""
-    credentials = parse_auth_json(call.body["auth_json"], datetime.now(UTC))
-    async with call.changing("upstreams", "updated") as changing:
-        pool = await require_pool(call, changing.session, call.body["pool_id"], "/pool_id")
-        imported = await import_credentials(
-            changing.session,
-            call.context.keyring,
-            credentials,
-            pool_id=pool.id,
-            label=call.body.get("label"),
-            may_change=call.caller.scope.sees_all,
-        )
-        changing.touched(imported.account_id, [pool.id])
-        account = await account_view(call, changing.session, imported.account_id)
-        changing.details["created"] = imported.created
-    created = imported.created
-    return Answer({"result": "created" if created else "updated", "account": account}, 201 if created else 200)
 
 
 @api.endpoint(

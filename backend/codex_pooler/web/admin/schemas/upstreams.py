@@ -20,7 +20,10 @@ from codex_pooler.web.admin.schemas.common import (
     out,
     text,
 )
+from codex_pooler.web.admin.schemas.saved_resets import SavedResetsBrief
 from codex_pooler.web.admin.windows import FRESHNESS, SCOPES
+
+ONBOARDING_METHODS = ("import", "browser", "device", "access_token", "invite", "bundle")
 
 
 class Workspace(Shape):
@@ -158,7 +161,7 @@ class Upstream(Shape):
     account_ref = text()
     workspace = nested(Workspace, null=True)
     plan = nested(Plan)
-    onboarding_method = text(among=("import",))
+    onboarding_method = text(among=ONBOARDING_METHODS)
     status = text(among=ACCOUNT_STATES)
     status_reason = text(null=True)
     readiness = nested(Readiness)
@@ -167,6 +170,7 @@ class Upstream(Shape):
     windows = list_of(QuotaWindow)
     quota = nested(Quota)
     burn = nested(TokenBurn)
+    saved_resets = nested(SavedResetsBrief)
     in_flight = count()
     usage = nested(UpstreamUsage)
     created_at = out(Instant)
@@ -179,21 +183,6 @@ class UpstreamPage(Shape):
 
     items = list_of(Upstream)
     page = nested(PageInfo)
-
-
-class ImportInput(Shape):
-    """A Codex ``auth.json``, as an object or as its text, and the pool that gets the account."""
-
-    pool_id = fields.UUID(required=True)
-    auth_json = fields.Raw(required=True, metadata={"description": "the file's object, or its text; at most 64 KiB"})
-    label = line(1, 100, allow_none=True)
-
-
-class ImportResult(Shape):
-    """The imported account, and whether it is new."""
-
-    result = text(among=("created", "updated"))
-    account = nested(Upstream)
 
 
 class UpstreamPatch(Shape):
