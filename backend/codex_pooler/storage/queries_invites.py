@@ -79,7 +79,11 @@ INSERT = Query(
     .on_conflict_do_nothing(index_elements=[_invite.pool_id, _invite.email], index_where=sa.text("status = 'active'"))
     .returning(_invite.id)
 )
-REVOKE = Query(sa.update(invites).where(_THIS, _invite.status == "active").values(status="revoked"))
+REVOKE = Query(
+    sa.update(invites)
+    .where(_THIS, _invite.status == "active")
+    .values(status=sa.case((_RAN_OUT, "expired"), else_="revoked"))
+)
 ACCEPT = Query(
     sa.update(invites)
     .where(_THIS)

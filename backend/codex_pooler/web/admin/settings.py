@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from codex_pooler.mail.delivery import MailFailed, deliver
+from codex_pooler.mail.letters import message, trial
+from codex_pooler.mail.office import server_of
 from codex_pooler.snapshot.rules import (
     KINDS,
     Refusal,
@@ -18,12 +21,13 @@ from codex_pooler.snapshot.rules import (
     rules_of,
     sealed_patch,
 )
-from codex_pooler.snapshot.settings import GROUPS, Group, Ingress, secret_place
+from codex_pooler.snapshot.settings import DEFAULTS, GROUPS, Group, Ingress, secret_place
 from codex_pooler.storage import queries_settings as queries
 from codex_pooler.storage.audit import FieldChange
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.web.admin.api import UNCHANGING, Api, Call, Handler
 from codex_pooler.web.admin.problems import Problem
+from codex_pooler.web.admin.schemas.mail import MailTrial, MailTrialResult
 from codex_pooler.web.admin.schemas.settings import (
     GROUP_SHAPES,
     PATCH_SHAPES,
@@ -75,6 +79,27 @@ async def check_firewall(call: Call) -> Any:
         "reason": found.reason,
         "inspected_hops": found.hops,
     }
+
+
+@api.endpoint(
+    "POST",
+    "/settings/smtp/test",
+    needs="settings:write",
+    body=MailTrial,
+    returns=MailTrialResult,
+    audit=UNCHANGING,
+)
+async def try_smtp(call: Call) -> Any:
+    """Send a mail with the stored settings, whether or not mail is switched on, and wait for the server's answer."""
+    async with call.context.database.session() as session:
+        row = await session.one(queries.ONE, group="smtp")
+    settings, _ = read(DEFAULTS.smtp, row.value if row else {})
+    try:
+        server = server_of(settings, call.context.keyring)
+        await deliver(message(trial(call.body["to"], call.context.config.origin), server.sender), server)
+    except MailFailed as exc:
+        raise Problem(422, exc.code, str(exc)) from None
+    return {"to": call.body["to"], "host": server.host, "port": server.port}
 
 
 def _getting(name: str) -> Handler:

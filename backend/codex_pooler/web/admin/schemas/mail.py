@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError
 
 from codex_pooler.snapshot.settings import ADDRESS
-from codex_pooler.web.admin.schemas.common import Line, Shape, count, out, text
+from codex_pooler.web.admin.schemas.common import Line, Shape, count, text
 
 
 class Email(Line):
@@ -33,4 +33,3 @@ class MailTrialResult(Shape):
     to = text()
     host = text()
     port = count()
-    accepted = out(fields.Boolean)
