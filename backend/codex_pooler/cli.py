@@ -78,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--days", type=int, required=True, help="from 1 to 365")
     create.add_argument("--scope", action="append", default=[], help="may be repeated; none: all of the operator's")
     create.set_defaults(run=create_token)
+
+    keys = commands.add_parser("keys", help="the keys that secrets are sealed with")
+    rotate = keys.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "rotate", help="move everything sealed under the newest key, while the gateway runs"
+    )
+    rotate.add_argument(
+        "--check", action="store_true", help="only count; exits with 1 when something is under an old key"
+    )
+    rotate.add_argument("--generate", action="store_true", help="first add a new key to the one in the state directory")
+    rotate.set_defaults(run=rotate_keys)
     return parser
 
 
@@ -122,6 +132,7 @@ async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, work
     from codex_pooler.process import process
 
     shared, make_app = worker is not None, web_app if serves(config.role) else health_app
+    await _check_keys(config, dsn)
     async with process(config, dsn) as running, _supervised(server):
         try:
             async with listening(make_app(running), config.http_host, config.http_port, shared=shared):
@@ -135,6 +146,21 @@ async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, work
             print("Stop what uses the port, or set CODEX_POOLER_HTTP_PORT to another.", file=sys.stderr)
             return EXIT_FAILED
     return 0
+
+
+async def _check_keys(config: Config, dsn: str) -> None:
+    """Better no gateway than one that cannot open a single login.  Raises SecretError."""
+    from codex_pooler.jobs.key_rotation import refusal_to_start
+    from codex_pooler.process import keyring_of
+    from codex_pooler.storage.database import Database
+
+    database = await Database.open(dsn, maxsize=1)
+    try:
+        refusal = await refusal_to_start(database, keyring_of(config), config.state_dir)
+    finally:
+        await database.close()
+    if refusal:
+        raise SecretError(refusal)
 
 
 @asynccontextmanager
@@ -242,6 +268,28 @@ def create_token(options: argparse.Namespace, config: Config) -> int:
         return 0
 
     return _with_database(config, create)
+
+
+def rotate_keys(options: argparse.Namespace, config: Config) -> int:
+    from codex_pooler.jobs.key_rotation import Rotation, sealed_places
+    from codex_pooler.storage.keyring import add_generated_key
+
+    if options.generate:
+        if config.upstream_secret_key:
+            print(
+                "codex-pooler: the key comes from CODEX_POOLER_UPSTREAM_SECRET_KEY; add a new one there",
+                file=sys.stderr,
+            )
+            return EXIT_USAGE
+        version = add_generated_key(config.state_dir, config.upstream_secret_key_version)
+        print(f"key {version} was added in {config.state_dir / 'keys' / 'upstream'}; keep a copy of that file")
+
+    async def rotate(database: Any, keyring: Any) -> int:
+        rotation = Rotation(database, keyring, sealed_places(config.state_dir), print)
+        done = await (rotation.check() if options.check else rotation.run())
+        return 0 if done else EXIT_FAILED
+
+    return _with_database(config, rotate)
 
 
 def _with_database(config: Config, work: Callable[[Any, Any], Coroutine[Any, Any, int]]) -> int:

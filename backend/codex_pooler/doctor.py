@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -17,10 +18,13 @@ from urllib.parse import urlsplit
 import psycopg2
 
 from codex_pooler.config import Config
+from codex_pooler.jobs.key_rotation import sealed_places
 from codex_pooler.storage import migrate
+from codex_pooler.storage.database import Database
 from codex_pooler.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.postgres_binaries import NoPostgres
+from codex_pooler.storage.rotation import Tally, tally
 from codex_pooler.storage.vault import SecretError
 
 REACH_SECONDS = 5.0
@@ -93,20 +97,20 @@ def keys_and_database(config: Config) -> Iterator[Finding]:
         yield Finding("database", str(exc), "see the log it names, or set DATABASE_URL to a PostgreSQL 14 or newer")
         return
     try:
-        yield from database(dsn, keyring)
+        yield from database(dsn, config, keyring)
     finally:
         if server:
             server.stop()
 
 
-def database(dsn: str, keyring: Keyring | None) -> Iterator[Finding]:
+def database(dsn: str, config: Config, keyring: Keyring | None) -> Iterator[Finding]:
     try:
         connection = psycopg2.connect(dsn, connect_timeout=int(REACH_SECONDS))
     except psycopg2.OperationalError as exc:
         reason = str(exc).strip().splitlines()[0]
         yield Finding("database", reason, "check DATABASE_URL, and that the server runs and lets this machine in")
         return
-    with connection, connection.cursor() as cursor:
+    with connection:
         version = connection.server_version
         advice = "" if version >= OLDEST_POSTGRES else "use PostgreSQL 14 or newer"
         yield Finding("database", f"PostgreSQL {version // 10000}.{version % 10000}", advice)
@@ -114,23 +118,33 @@ def database(dsn: str, keyring: Keyring | None) -> Iterator[Finding]:
         yield Finding(
             "migrations", f"at {at or 'none'}, newest is {head}", "" if at == head else "run codex-pooler migrate"
         )
-        if at and keyring:
-            cursor.execute("SELECT account_id, kind, sealed FROM account_secrets LIMIT 1")
-            yield _sealed_row(cursor.fetchone(), keyring)
     connection.close()
+    if at == head and keyring:
+        yield _stored_secrets(asyncio.run(_counted(dsn, config, keyring)))
 
 
-def _sealed_row(row: tuple[object, str, bytes] | None, keyring: Keyring) -> Finding:
-    """One stored secret opened for a test: a wrong key is found here and not at three in the morning."""
-    if row is None:
-        return Finding("stored credentials", "none yet")
-    account_id, kind, sealed = row
+def _stored_secrets(counted: Sequence[Tally]) -> Finding:
+    """Every stored secret opened for a test: a wrong key is found here and not at three in the morning."""
+    total, old = sum(each.versions.total() for each in counted), sum(each.old for each in counted)
+    unreadable = [reason for each in counted for reason in each.unreadable]
+    if unreadable:
+        advice = (
+            "start with the CODEX_POOLER_UPSTREAM_SECRET_KEY that sealed them (or the state directory it was in), or "
+            "link these accounts again"
+        )
+        return Finding("stored secrets", f"{len(unreadable)} of {total} cannot be opened; {unreadable[0]}", advice)
+    if old:
+        advice = "run codex-pooler keys rotate; the old key is needed until then"
+        return Finding("stored secrets", f"{old} of {total} are under an older key", advice, fatal=False)
+    return Finding("stored secrets", f"{total}, all can be opened" if total else "none yet")
+
+
+async def _counted(dsn: str, config: Config, keyring: Keyring) -> Sequence[Tally]:
+    database = await Database.open(dsn, maxsize=1)
     try:
-        keyring.upstream.open(bytes(sealed), f"account_secrets:{account_id}:{kind}")
-    except SecretError as exc:
-        advice = "start with the CODEX_POOLER_UPSTREAM_SECRET_KEY that sealed them (or the state directory it was in)"
-        return Finding("stored credentials", str(exc), advice)
-    return Finding("stored credentials", "can be opened")
+        return await tally(database, sealed_places(config.state_dir), keyring)
+    finally:
+        await database.close()
 
 
 def port(config: Config) -> Finding:

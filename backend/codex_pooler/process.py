@@ -179,7 +179,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             **await _memory(database, house, files, stack),
             **_watching(services, queue),
             **_bookkeeping(database, house, writer, queue),
-            **_company(config, dsn, database),
+            **_company(config, dsn, database, keyring),
         }
         running = loops_of(config.role, loops)
         await stack.enter_async_context(background({name: loops[name] for name in loops if name in running}))
@@ -333,7 +333,7 @@ def _bookkeeping(database: Database, house: House, writer: LogWriter, queue: Que
     }
 
 
-def _company(config: Config, dsn: str, database: Database) -> Loops:
+def _company(config: Config, dsn: str, database: Database, keyring: Keyring) -> Loops:
     """What has to do with the other processes: being seen by them, and doing once what is to be done once."""
     led = {
         "schedule": partial(keep_the_schedule, database),
@@ -341,7 +341,7 @@ def _company(config: Config, dsn: str, database: Database) -> Loops:
         "nodes": partial(forget_the_dead, database),
     }
     leadership = Leadership(dsn, led)
-    node = Node(database, config.role, __version__, leads=lambda: leadership.led)
+    node = Node(database, config.role, __version__, leads=lambda: leadership.led, key_version=keyring.newest)
     return {"leadership": leadership.run, "heartbeat": node.run}
 
 

@@ -41,6 +41,7 @@ class Node:
     version: str
     leads: Callable[[], list[str]] = lambda: []
     drains: Callable[[], Drains] = Drains
+    key_version: Callable[[], int] = lambda: 0
     id: UUID = field(default_factory=uuid7)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -67,6 +68,7 @@ class Node:
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 version=self.version,
+                key_version=self.key_version(),
                 started_at=self.started_at,
                 leads=self.leads(),
                 drains_known=list(drains.known),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -13,17 +14,42 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from codex_pooler.storage.vault import SecretBox, SecretError, parse_root_key
 
-DIGEST_PURPOSES = ("api_key", "operator_token", "mcp_token", "csrf", "bootstrap", "session_ref", "oauth_state", "invite", "invite_link")
+DIGEST_PURPOSES = (
+    "api_key",
+    "operator_token",
+    "mcp_token",
+    "csrf",
+    "bootstrap",
+    "session_ref",
+    "oauth_state",
+    "invite",
+    "invite_link",
+)
 
 
 class Keyring:
     """Boxes that seal secrets and keyed digests that recognise tokens, each derived for one purpose only."""
 
-    def __init__(self, *, secret: bytes, upstream: Mapping[int, bytes], totp: Mapping[int, bytes]) -> None:
-        self.upstream = SecretBox("upstream", upstream)
+    def __init__(
+        self,
+        *,
+        secret: bytes,
+        upstream: Mapping[int, bytes],
+        totp: Mapping[int, bytes],
+        upstream_again: Callable[[], Mapping[int, bytes]] | None = None,
+    ) -> None:
+        self.upstream = SecretBox("upstream", upstream, upstream_again)
         self.totp = SecretBox("totp", totp)
-        self.settings = SecretBox("settings", upstream)
+        self.settings = SecretBox("settings", upstream, upstream_again)
+        self.boxes = {box.purpose: box for box in (self.upstream, self.totp, self.settings)}
         self._digest_keys = {purpose: _derive(secret, f"digest/{purpose}") for purpose in DIGEST_PURPOSES}
+
+    def newest(self) -> int:
+        """The version that accounts' secrets are sealed with, a key that was added meanwhile included."""
+        for box in (self.upstream, self.settings):
+            with suppress(OSError, SecretError):  # the keys that are known are good for going on
+                box.look_again()
+        return self.upstream.current
 
     def digest(self, purpose: str, token: str) -> bytes:
         """Keyed HMAC-SHA-256 of a token: 32 bytes, useless to who has only the database."""
@@ -44,11 +70,32 @@ def load_keyring(
     Raises SecretError when a given key is not 32 bytes (raw, base64 or hex) or a versioned list is malformed.
     """
     keys = state_dir / "keys"
+
+    def upstream() -> dict[int, bytes]:
+        return parse_keyring(upstream_key or _generated(keys / "upstream"), upstream_version)
+
     return Keyring(
         secret=_secret_bytes(secret_key or _generated(keys / "secret")),
-        upstream=parse_keyring(upstream_key or _generated(keys / "upstream"), upstream_version),
+        upstream=upstream(),
         totp=parse_keyring(totp_key or _generated(keys / "totp"), totp_version),
+        upstream_again=None if upstream_key else upstream,
     )
+
+
+def add_generated_key(state_dir: Path, upstream_version: int = 1) -> int:
+    """Put a new version in front of the generated key; the older ones stay, because they open what is stored.
+
+    Returns the new version.  Running processes of this state directory find it by themselves.
+    """
+    path = state_dir / "keys" / "upstream"
+    text = _generated(path)
+    known = parse_keyring(text, upstream_version)
+    listed = text if ":" in text else f"{upstream_version}:{text}"
+    version = max(known) + 1
+    draft = _draft(path, f"{version}:{secrets.token_hex(32)},{listed}")
+    draft.rename(path)
+    _flush_folder(path.parent)
+    return version
 
 
 def parse_keyring(value: str, version: int) -> dict[int, bytes]:
@@ -79,12 +126,7 @@ def _generated(path: Path) -> str:
     """Read the key at ``path``, or make it: the first process to link the file into place wins."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
+        draft = _draft(path, secrets.token_hex(32))
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -92,3 +134,22 @@ def _generated(path: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text().strip()
+
+
+def _draft(path: Path, content: str) -> Path:
+    """A file beside ``path`` that is on the disk before anything is called by its name."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

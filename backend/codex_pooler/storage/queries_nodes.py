@@ -21,6 +21,7 @@ def _ago(seconds: sa.ColumnElement[float]) -> sa.ColumnElement[datetime]:
 
 
 _renewed = {
+    "key_version": sa.bindparam("key_version", type_=sa.Integer),
     "leads": sa.bindparam("leads", type_=ARRAY(sa.Text)),
     "drains_known": sa.bindparam("drains_known", type_=ARRAY(sa.Uuid)),
     "drains_busy": sa.bindparam("drains_busy", type_=ARRAY(sa.Uuid)),
@@ -30,6 +31,13 @@ BEAT = Query(
     insert(nodes)
     .values({name: sa.bindparam(name) for name in ("id", "role", "host", "pid", "version", "started_at")} | _renewed)
     .on_conflict_do_update(index_elements=[_node.id], set_=_renewed)
+)
+# processes that could not open what is sealed with a newer key
+BEHIND = Query(
+    sa.select(_node.role, _node.host, _node.pid, _node.key_version).where(
+        _node.seen_at > _ago(sa.bindparam("seconds", type_=sa.Float)),
+        _node.key_version < sa.bindparam("key_version", type_=sa.Integer),
+    )
 )
 LEAVE = Query(sa.delete(nodes).where(_node.id == sa.bindparam("node")))
 FORGET = Query(sa.delete(nodes).where(_node.seen_at < _ago(sa.bindparam("seconds", type_=sa.Float))))

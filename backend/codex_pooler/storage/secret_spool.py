@@ -52,6 +52,29 @@ class SecretSpool:
         path.unlink(missing_ok=True)
 
 
+def replace_kept(path: Path, known: bytes, sealed: bytes) -> bool:
+    """Put another envelope around a kept secret; False when it is not there any more, or not what was ``known``.
+
+    A secret that is forgotten at the same moment may come back; whoever stores it again finds it outdated.
+    """
+    draft = path.with_suffix(f".{secrets.token_hex(4)}.draft")
+    try:
+        if path.read_bytes() != known:
+            return False
+        kept_at = path.stat().st_mtime_ns
+        _write_through(draft, sealed)
+        os.utime(draft, ns=(kept_at, kept_at))  # their age is their order
+        if not path.exists():
+            return False
+        draft.rename(path)
+    except FileNotFoundError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+    return True
+
+
 def _read(path: Path) -> tuple[int, KeptSecret] | None:
     """When it was kept, and what; None when another process has just stored it."""
     try:

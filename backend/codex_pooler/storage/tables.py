@@ -547,6 +547,7 @@ nodes = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("version", sa.Text, nullable=False),
+    number("key_version", 0),  # the newest key that the process knows for accounts' secrets
     sa.Column("leads", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'::text[]")),  # names of loops
     # accounts that are being drained: which of them the process knows of, and which still serve a turn there
     sa.Column("drains_known", ARRAY(sa.Uuid), nullable=False, server_default=sa.text("'{}'::uuid[]")),
