@@ -78,9 +78,9 @@ def command(environ: Mapping[str, str], *words: str, given: str = "") -> str:
     return done.stdout.strip()
 
 
-async def until(holds: Callable[[], Any], what: str) -> Any:
+async def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
     """Wait for a condition; its value.  Fails with ``what`` when it never comes."""
-    latest = time.monotonic() + PATIENCE
+    latest = time.monotonic() + patience
     while time.monotonic() < latest:
         with suppress(OSError, psycopg2.Error):
             if found := holds():
