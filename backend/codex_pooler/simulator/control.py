@@ -12,7 +12,10 @@ from codex_pooler.simulator.usage import grant_credit
 from codex_pooler.simulator.windows import windows_for
 from codex_pooler.simulator.world import Account, World, change
 
-_PLAIN_FIELDS = frozenset({"email", "models", "pacing_ms", "logged_out", "deactivated", "workspace", "fedramp"})
+_PLAIN_FIELDS = frozenset(
+    {"email", "models", "pacing_ms", "logged_out", "deactivated", "workspace", "fedramp"}
+    | {"routing_override", "backend_origin", "called_deactivated"}
+)
 Values = Mapping[str, Any]
 
 

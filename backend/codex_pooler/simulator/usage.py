@@ -55,10 +55,10 @@ async def accounts_check(world: World, account: Account, request: web.Request, a
         "structure": "personal" if account.plan in ("free", "plus", "pro", "prolite") else "workspace",
         "plan_type": account.plan,
         "account_user_role": "account-owner",
-        "is_deactivated": account.deactivated,
-        "is_fedramp_compliant_workspace": False,
-        "workspace_backend_origin": f"{request.scheme}://{request.host}",
-        "account_routing_override": "NO_CONSTRAINT",
+        "is_deactivated": account.deactivated or account.called_deactivated,
+        "is_fedramp_compliant_workspace": account.fedramp,
+        "workspace_backend_origin": account.backend_origin or f"{request.scheme}://{request.host}",
+        "account_routing_override": account.routing_override,
         "profile_picture_url": None,
     }
     order = [account.account_id]

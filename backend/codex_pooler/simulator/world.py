@@ -59,10 +59,15 @@ class Account:
     pacing_ms: float | None = None
     logged_out: bool = False
     deactivated: bool = False
+    called_deactivated: bool = False
+    """Whether the account check says so, whatever becomes of other requests."""
     personal_token: str = ""
     workspace: str | None = None
     """The workspace that its tokens name; real ones mostly name none."""
     fedramp: bool = False
+    routing_override: str = "NO_CONSTRAINT"
+    backend_origin: str | None = None
+    """Where the workspace's own backend is, when it is not this one."""
     reset_credits: list[dict[str, Any]] = field(default_factory=list)
     redeemed: dict[str, str] = field(default_factory=dict)
     """Request id -> the saved reset that it spent."""
