@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -68,6 +69,7 @@ class SavedResets:
         self.claims = Claims(database)
         self._database, self._client, self._quotas = database, client, quotas
         self._account_of, self._look, self._changed = account_of, look, changed
+        self._sending: set[asyncio.Task[Redemption]] = set()
 
     # -- the list
 
@@ -129,6 +131,18 @@ class SavedResets:
     def week(self, account_id: UUID) -> Week | None:
         """The account's week as it is known here."""
         return week_of(self._quotas.record(account_id), time.time())
+
+    def send_soon(self, claim: Claim) -> asyncio.Task[Redemption]:
+        """Send it in a task of the process: whoever asked for it may leave meanwhile."""
+        task = asyncio.create_task(self.send(claim), name=f"saved-reset-of-{claim.account_id}")
+        self._sending.add(task)
+        task.add_done_callback(self._sent)
+        return task
+
+    def _sent(self, task: asyncio.Task[Redemption]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (exc := task.exception()):
+            log.error("a saved reset that was asked for waits to be sent again (%s)", type(exc).__name__)
 
     async def send(self, claim: Claim) -> Redemption:
         """Ask the backend to carry a claim out, and close the claim with its answer."""

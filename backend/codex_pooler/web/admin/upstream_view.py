@@ -22,6 +22,7 @@ from codex_pooler.web.admin.api import Call
 from codex_pooler.web.admin.evidence import all_windows, quota_view
 from codex_pooler.web.admin.outlooks import outlooks_of
 from codex_pooler.web.admin.problems import Problem, not_found
+from codex_pooler.web.admin.reset_views import saved_resets_view
 from codex_pooler.web.admin.schemas import common
 from codex_pooler.web.admin.usage import usage_view
 from codex_pooler.web.admin.windows import Outlooks, windows_view
@@ -61,11 +62,13 @@ async def account_views(call: Call, session: Session, rows: Sequence[Any]) -> li
     live = call.context.live
     outlooks = await outlooks_of(session, {identity: all_windows(live.record(identity)) for identity in ids}, now)
     burned = await burns(session, ids, visible, now)
+    resets = await saved_resets_view(session, ids)
     return [
         _upstream_view(call, row, pools[row.id], now, outlooks[row.id])
         | {
             "usage": {**usage_view(usage.get(row.id, NO_USAGE)), "last_used_at": last_used.get(row.id)},
             "burn": burn_view(burned.get(row.id, NO_BURN)),
+            "saved_resets": resets[row.id],
         }
         for row in rows
     ]
@@ -150,7 +153,8 @@ def _actions(call: Call, row: Any, pools: Sequence[UUID]) -> list[Mapping[str, A
         denied: str | None = "Your role may only look."
     else:
         denied = None if call.caller.scope.sees_all(pools) else OUT_OF_SCOPE
-    possible = states.refusals(row.state, login_refused=row.refresh_refused)
+    renewable = row.credential_kind == "oauth"
+    possible = states.refusals(row.state, login_refused=row.refresh_refused, renewable=renewable)
     reasons = {action: denied or reason for action, reason in possible.items()}
     if not call.caller.may("pools:write"):
         reasons["assign"] = denied or "Only an owner assigns accounts to pools."
