@@ -116,7 +116,7 @@ def test_an_endless_head_is_refused() -> None:
         [parser.feed(b"x-y: " + b"a" * 1000 + b"\r\n") for _ in range(200)]
 
 
-@pytest.mark.parametrize("value", ["a\r\nevil: 1", "a\nevil: 1", "a\0b", "a\rb"])
+@pytest.mark.parametrize("value", ["a\r\nevil: 1", "a\nevil: 1", "a\0b", "a\rb", "\u6f22"])
 def test_a_request_header_cannot_break_out_of_its_line(value: str) -> None:
     with pytest.raises(ProtocolError):
         request_head("POST", "/x", [("x-a", value)], 0)

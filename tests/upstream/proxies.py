@@ -32,7 +32,7 @@ class ProxyServer:
     tunnels: list[tuple[str, int]] = field(default_factory=list)
     outgoing: set[int] = field(default_factory=set)
     knocks: int = 0
-    open: int = 0
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def url(self, scheme: str = "http", user: str = "") -> str:
         """Its address; ``user`` as it stands before the host."""
@@ -40,11 +40,16 @@ class ProxyServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.knocks += 1
-        self.open += 1
+        self.open.add(writer)
         try:
             await self._serve(reader, writer)
         finally:
-            self.open -= 1
+            self.open.discard(writer)
+
+    def cut(self) -> None:
+        """End every connection at once."""
+        for writer in self.open:
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.readexactly(1)

@@ -223,12 +223,15 @@ def _chunk_size(line: bytes) -> int:
 
 def request_head(method: str, target: str, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
     """A request head; ``length`` None for one without a body.  Raises ProtocolError when a value could break out of
-    its line."""
+    its line, or cannot be written at all."""
     lines = [f"{method} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
     if length is not None:
         lines.append(f"content-length: {length}")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    try:
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    except UnicodeEncodeError:
+        raise ProtocolError("a header value cannot be written") from None
     if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b"\0" in head:
         raise ProtocolError("a header value contains a line break")
     return head
