@@ -24,6 +24,7 @@ from codex_pooler.accounts.reset_flights import ResetFlights
 from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
+from codex_pooler.jobs.account_checks import AccountChecks
 from codex_pooler.jobs.bindings import BindingKeeper
 from codex_pooler.jobs.catalog_sync import CatalogSync
 from codex_pooler.jobs.clock import keep_the_schedule
@@ -296,14 +297,22 @@ def _services(
 ) -> Services:
     """What jobs work with, and what looks after the accounts: their quota, their models, their logins."""
     snapshot, doubts = house.snapshot, DoubtedLogins(refresher)
-    usage = UsagePolling(database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubts.look_into)
+    checks = AccountChecks(database, backend, lambda: snapshot.current, house.backend.origin, refresher.give_up)
+
+    async def doubted(account_id: UUID, refused_token: str) -> None:
+        checks.wish(account_id)
+        await doubts.look_into(account_id, refused_token)
+
+    usage = UsagePolling(database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubted)
     catalogs = CatalogSync(database, snapshot, backend)
     login_of = logins(lambda: snapshot.current)
     resets = ResetsClient(backend)
     saved = SavedResets(database, resets, house.known.quotas, login_of, looking(usage, login_of), changed)
     care = SavedResetCare(database, saved, house.known.quotas, lambda: snapshot.current)
     lab = is_loopback(house.backend.host)
-    return Services(database, keyring, snapshot, refresher, usage, catalogs, care, lab=lab, origin=config.origin)
+    return Services(
+        database, keyring, snapshot, refresher, usage, catalogs, checks, care, lab=lab, origin=config.origin
+    )
 
 
 def _watching(services: Services, queue: Queue) -> Loops:
@@ -311,6 +320,7 @@ def _watching(services: Services, queue: Queue) -> Loops:
     return {
         "usage-polling": services.usage.run,
         "model-catalogues": services.catalogs.run,
+        "account-checks": services.checks.run,
         "saved-resets": services.saved_resets.run,
         "token-refresh": partial(keep_logins_fresh, services.refresher),
         "renewed-logins": partial(keep_logins_stored, services.refresher),

@@ -29,6 +29,7 @@ LOOPS: Mapping[str, frozenset[str]] = MappingProxyType(
         "usage-polling": WORKING,
         "saved-resets": WORKING,
         "model-catalogues": WORKING,
+        "account-checks": WORKING,
         "token-refresh": WORKING,
         # what a process that serves turns leaves to the others
         "renewed-logins": SERVING - WORKING,

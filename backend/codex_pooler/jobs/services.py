@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codex_pooler.accounts.refresh import Refresher
+from codex_pooler.jobs.account_checks import AccountChecks
 from codex_pooler.jobs.catalog_sync import CatalogSync
 from codex_pooler.jobs.saved_resets import SavedResetCare
 from codex_pooler.jobs.usage_polling import UsagePolling
@@ -24,6 +25,7 @@ class Services:
     refresher: Refresher
     usage: UsagePolling
     catalogs: CatalogSync
+    checks: AccountChecks
     saved_resets: SavedResetCare
     lab: bool
     origin: str
