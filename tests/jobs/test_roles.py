@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from codex_pooler.config import ROLES, Config
-from codex_pooler.jobs.roles import EVERY, LED, LOOPS, loops_of, serves, works
+from codex_pooler.jobs.roles import LED, LOOPS, loops_of, serves, works
 from codex_pooler.process import process
 
 EVERYWHERE = {"snapshot", "snapshot-listener", "heartbeat"}
 TURNS = {"pulse", "session-bindings", "files", "log-writer", "partitions", "key-limits", "prices", "quota-keeper"}
-WATCHING = {"usage-polling", "model-catalogues", "token-refresh", "saved-resets", "quota-keeper"}
+WATCHING = {"usage-polling", "model-catalogues", "token-refresh", "saved-resets", "account-checks", "quota-keeper"}
 LEFT_TO_OTHERS = {"renewed-logins", "missing-models"}
 MATRIX = {
     "web": EVERYWHERE | TURNS | LEFT_TO_OTHERS,
@@ -25,9 +25,7 @@ MATRIX = {
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_has_its_loops(role: str) -> None:
-    assert loops_of(role) >= MATRIX[role]
-    unknown = loops_of(role) - MATRIX[role]
-    assert all(LOOPS[name] in (EVERY, LOOPS["usage-polling"], LOOPS["pulse"]) for name in unknown)
+    assert loops_of(role) == MATRIX[role]
 
 
 def test_roles_that_work_and_serve() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
+import psycopg2
 import pytest
 
 from codex_pooler.jobs import schedule, worker
@@ -181,13 +183,11 @@ async def test_a_worker_outlives_its_connections(bench: Bench, caplog: pytest.Lo
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            await bench.until(lambda number=number: _try(bench, number), bool)
+            await bench.until(partial(_try, bench, number), bool)
             await bench.becomes(*[("succeeded", 1)] * number)
 
 
 async def _try(bench: Bench, number: int) -> bool:
-    import psycopg2
-
     try:
         await bench.queue.enqueue("greet", number=number)
     except psycopg2.Error:
