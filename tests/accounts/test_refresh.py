@@ -29,8 +29,8 @@ class HeldSignIn(SignIn):
     spent: asyncio.Event
     go_on: asyncio.Event
 
-    async def refresh(self, refresh_token: str, reason: str | None = None) -> Grant:
-        grant = await super().refresh(refresh_token, reason)
+    async def refresh(self, refresh_token: str, reason: str | None = None, proxy: str | None = None) -> Grant:
+        grant = await super().refresh(refresh_token, reason, proxy)
         self.spent.set()
         await self.go_on.wait()
         return grant
@@ -39,8 +39,8 @@ class HeldSignIn(SignIn):
 class LostAnswers(SignIn):
     """The server rotates the token, and its answer never arrives."""
 
-    async def refresh(self, refresh_token: str, reason: str | None = None) -> Grant:
-        await super().refresh(refresh_token, reason)
+    async def refresh(self, refresh_token: str, reason: str | None = None, proxy: str | None = None) -> Grant:
+        await super().refresh(refresh_token, reason, proxy)
         raise RefreshRefused("sign_in_answer_lost", TRANSIENT)
 
 
@@ -163,10 +163,10 @@ async def test_scenario_35_a_login_imported_meanwhile_wins(scene: Scene) -> None
 
 async def test_scenario_35_a_late_refusal_says_nothing_about_the_new_login(scene: Scene) -> None:
     class RefusesLate(HeldSignIn):
-        async def refresh(self, refresh_token: str, reason: str | None = None) -> Grant:
+        async def refresh(self, refresh_token: str, reason: str | None = None, proxy: str | None = None) -> Grant:
             self.spent.set()
             await self.go_on.wait()
-            return await SignIn.refresh(self, refresh_token, reason)
+            return await SignIn.refresh(self, refresh_token, reason, proxy)
 
     sign_in = RefusesLate(scene.backend)
     flight = asyncio.create_task(refresher_for(scene, sign_in).renew(scene.account_id, scene.token))

@@ -18,12 +18,13 @@ from codex_pooler.upstream.oauth import SignIn
 
 @dataclass(frozen=True)
 class Spending:
-    """The login that had ``epoch``, and why it is renewed if the backend refused it."""
+    """The login that had ``epoch``, why it is renewed if the backend refused it, and the proxy that it takes."""
 
     account_id: UUID
     epoch: int
     refresh_token: str = field(repr=False)
     reason: str | None = None
+    proxy: str | None = field(default=None, repr=False)
 
     def packed(self) -> bytes:
         """As plain JSON."""
@@ -67,7 +68,7 @@ class OwnExchange:
 
     async def spend(self, spending: Spending) -> Exchanged:
         """Spend the token.  Raises RefreshRefused."""
-        grant = await self.sign_in.refresh(spending.refresh_token, spending.reason)
+        grant = await self.sign_in.refresh(spending.refresh_token, spending.reason, spending.proxy)
         new = renewed(spending.account_id, spending.epoch, spending.refresh_token, grant, self.clock())
         try:
             return Exchanged(new, await self.logins.keep(new))

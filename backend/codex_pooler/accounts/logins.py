@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from codex_pooler.accounts.kept_logins import KeptLogins
+from codex_pooler.accounts.proxies import opened_proxy
 from codex_pooler.accounts.renewal import TOKEN_KINDS, Login, Renewal, Renewed
 from codex_pooler.accounts.renewal_plan import LoginAge
 from codex_pooler.storage import queries_accounts as queries
@@ -95,6 +96,8 @@ class Logins:
             leased=row.leased,
             access_token=self._open(account_id, "access", row.access_sealed),
             refresh_token=self._open(account_id, "refresh", row.refresh_sealed),
+            kind=row.credential_kind,
+            proxy=opened_proxy(self._box, account_id, row.egress_sealed),
         )
 
     async def _seal(self, session: Session, account_id: UUID, kind: str, token: str) -> None:
@@ -119,6 +122,7 @@ def age_of(row: Any) -> LoginAge:
         failures=row.refresh_failures,
         failed_at=row.refresh_failed_at,
         refused=row.refresh_refused,
+        renewable=row.credential_kind == "oauth",
     )
 
 

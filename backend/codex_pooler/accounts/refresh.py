@@ -19,7 +19,7 @@ import psycopg2
 
 from codex_pooler.accounts.exchange import Exchange, Exchanged, Spending
 from codex_pooler.accounts.logins import Logins
-from codex_pooler.accounts.renewal import RUNNING, Login, Renewal, Renewed, Wish, objection
+from codex_pooler.accounts.renewal import ACCESS_TOKEN, RUNNING, Login, Renewal, Renewed, Wish, objection
 from codex_pooler.accounts.renewal_plan import is_due
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.upstream.oauth import DOUBTFUL, PERMANENT, RECOVERY, RefreshRefused
@@ -143,6 +143,8 @@ class Refresher:
             return Renewal("failed", code="database_unavailable")
         if isinstance(login, Renewal):
             return login
+        if login.kind == ACCESS_TOKEN:
+            return await self._refused(login, RefreshRefused("access_token_refused", PERMANENT))
         try:
             done = await self._exchange.spend(_spending(login, wish))
         except RefreshRefused as exc:
@@ -257,4 +259,6 @@ class Refresher:
 
 
 def _spending(login: Login, wish: Wish) -> Spending:
-    return Spending(login.id, login.age.epoch, login.refresh_token, RECOVERY if wish.refused_token else None)
+    return Spending(
+        login.id, login.age.epoch, login.refresh_token, RECOVERY if wish.refused_token else None, login.proxy
+    )

@@ -13,6 +13,7 @@ from codex_pooler.accounts.renewal_plan import LoginAge, is_due, must_wait
 from codex_pooler.upstream.oauth import Grant
 
 RUNNING = "renewal_running"
+ACCESS_TOKEN = "pat"  # the kind of login that nothing renews: refused once, it is refused for good
 TOKEN_KINDS = {"access": "access_token", "refresh": "refresh_token", "id": "id_token"}
 
 
@@ -48,6 +49,8 @@ class Login:
     leased: bool
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    kind: str = "oauth"
+    proxy: str | None = field(default=None, repr=False)
 
     @property
     def id(self) -> UUID:
@@ -94,6 +97,8 @@ def objection(login: Login | None, wish: Wish, now: datetime) -> Renewal | None:
         return Renewal("already_newer", login.access_token)
     if login.age.refused or login.state == "reauth_required":
         return Renewal("rejected", code=login.error or "login_refused")
+    if login.kind == ACCESS_TOKEN:
+        return None if wish.refused_token else Renewal("already_newer", login.access_token)
     if not login.refresh_token:
         return Renewal("failed", code="no_refresh_token")
     if login.leased:

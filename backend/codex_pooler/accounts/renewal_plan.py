@@ -20,7 +20,10 @@ REFRESH_STATES = ("ok", "due", "failed")
 
 @dataclass(frozen=True)
 class LoginAge:
-    """What decides when a login is renewed.  ``failures`` counts attempts since it was; ``refused`` is for good."""
+    """What decides when a login is renewed.  ``failures`` counts attempts since it was; ``refused`` is for good.
+
+    One that is not ``renewable`` is good until it is refused.
+    """
 
     account_id: UUID
     epoch: int
@@ -29,11 +32,12 @@ class LoginAge:
     failures: int = 0
     failed_at: datetime | None = None
     refused: bool = False
+    renewable: bool = True
 
 
 def next_attempt(login: LoginAge) -> datetime | None:
     """When to renew; a moment in the past means now, None means never: only a new login helps."""
-    if login.refused:
+    if login.refused or not login.renewable:
         return None
     if login.failures and login.failed_at:
         return login.failed_at + _pause(login.failures) * (1 - SPREAD + 2 * SPREAD * _chance(login))

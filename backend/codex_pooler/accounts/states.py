@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ACTIONS = ("pause", "reactivate", "refresh", "rename", "assign", "delete")
-RESULT = {"pause": "paused", "reactivate": "active"}
+ACTIONS = ("pause", "drain", "reactivate", "refresh", "probe", "rename", "assign", "delete")
+RESULT = {"pause": "paused", "drain": "draining", "reactivate": "active"}
 NEEDS_LOGIN = "The sign-in server refused this login for good. Import a new one."
+NOT_RENEWABLE = "An access token is never renewed. Replace it when it stops working."
 
 # Action -> the states it is possible in, and what to say elsewhere.  An action without a row is always possible.
 POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
-    "pause": (frozenset({"active", "reauth_required"}), "Only an account in service can be paused."),
+    "pause": (frozenset({"active", "draining", "reauth_required"}), "Only an account in service can be paused."),
+    "drain": (frozenset({"active"}), "Only an account in service has turns to finish."),
     "reactivate": (
-        frozenset({"paused", "disabled"}),
-        "Only a paused or disabled account can be reactivated; one that needs a new login gets it by import.",
+        frozenset({"draining", "paused", "disabled"}),
+        "Only a draining, paused or disabled account can be reactivated; one that needs a new login gets it by import.",
     ),
-    "refresh": (frozenset({"active", "paused", "disabled"}), "There is no good login to renew. Import a new one."),
+    "refresh": (
+        frozenset({"active", "draining", "paused", "disabled"}),
+        "There is no good login to renew. Import a new one.",
+    ),
+    "probe": (
+        frozenset({"active", "draining", "paused"}),
+        "There is no good login to try out. Import a new one, or reactivate the account.",
+    ),
 }
 
 
@@ -23,9 +32,10 @@ class AccountActionRefused(Exception):
     """The account's state does not allow the action; the message says what would."""
 
 
-def refusals(state: str, *, login_refused: bool = False) -> dict[str, str | None]:
+def refusals(state: str, *, login_refused: bool = False, renewable: bool = True) -> dict[str, str | None]:
     """For every action None when it is possible, else why not."""
-    return {action: _refusal(action, state, login_refused) for action in ACTIONS}
+    found = {action: _refusal(action, state, login_refused) for action in ACTIONS}
+    return found if renewable else found | {"refresh": NOT_RENEWABLE}
 
 
 def after(action: str, state: str, *, login_refused: bool = False) -> str:

@@ -104,6 +104,7 @@ REPLACE_LOGIN = Query(
                 (sa.or_(_STAYS, accounts.c.state == "active"), accounts.c.state_changed_at), else_=sa.func.now()
             ),
             "credential_epoch": accounts.c.credential_epoch + 1,
+            "checked_at": sa.null(),
         }
         | _NO_FAILURE
     )
@@ -140,7 +141,24 @@ JOIN_POOL = Query(
     .on_conflict_do_nothing()
 )
 
-RENAME = Query(sa.update(accounts).where(_ACCOUNT_ID).values(label=sa.bindparam("label"), **_CHANGED))
+EDIT = Query(
+    sa.update(accounts)
+    .where(_ACCOUNT_ID)
+    .values(
+        {name: sa.bindparam(name, type_=accounts.c[name].type) for name in ("label", "notes", "tags")} | _CHANGED
+    )
+)
+DROP_EGRESS = Query(
+    sa.delete(account_secrets).where(
+        account_secrets.c.account_id == sa.bindparam("account_id", type_=sa.Uuid), account_secrets.c.kind == "egress"
+    )
+)
+# the proxies of many accounts at once
+EGRESSES = Query(
+    sa.select(account_secrets.c.account_id, account_secrets.c.sealed).where(
+        account_secrets.c.account_id == id_list("account_ids"), account_secrets.c.kind == "egress"
+    )
+)
 SET_STATE = Query(
     sa.update(accounts)
     .where(_ACCOUNT_ID)
@@ -164,6 +182,7 @@ _RENEWAL_COLUMNS = (
     accounts.c.id,
     accounts.c.label,
     accounts.c.state,
+    accounts.c.credential_kind,
     accounts.c.credential_epoch,
     accounts.c.access_expires_at,
     accounts.c.last_refresh_at,
@@ -173,16 +192,19 @@ _RENEWAL_COLUMNS = (
     accounts.c.refresh_error,
     accounts.c.refresh_refused,
 )
-_access, _refresh = account_secrets.alias("access"), account_secrets.alias("refresh")
-_with_secrets = accounts.outerjoin(
-    _access, sa.and_(_access.c.account_id == accounts.c.id, _access.c.kind == "access")
-).outerjoin(_refresh, sa.and_(_refresh.c.account_id == accounts.c.id, _refresh.c.kind == "refresh"))
+_access, _refresh, _egress = (account_secrets.alias(kind) for kind in ("access", "refresh", "egress"))
+_with_secrets = (
+    accounts.outerjoin(_access, sa.and_(_access.c.account_id == accounts.c.id, _access.c.kind == "access"))
+    .outerjoin(_refresh, sa.and_(_refresh.c.account_id == accounts.c.id, _refresh.c.kind == "refresh"))
+    .outerjoin(_egress, sa.and_(_egress.c.account_id == accounts.c.id, _egress.c.kind == "egress"))
+)
 LOGIN = Query(
     sa.select(
         *_RENEWAL_COLUMNS,
         _LEASED,
         _access.c.sealed.label("access_sealed"),
         _refresh.c.sealed.label("refresh_sealed"),
+        _egress.c.sealed.label("egress_sealed"),
     )
     .select_from(_with_secrets)
     .where(_ACCOUNT_ID)

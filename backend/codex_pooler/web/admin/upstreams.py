@@ -126,7 +126,9 @@ async def refresh_upstream(call: Call) -> Any:
     upstream_id = call.ids["upstream_id"]
     async with call.context.database.transaction() as session:
         current, pools = await locked_account(call, session, upstream_id)
-    if reason := states.refusals(current.state, login_refused=current.refresh_refused)["refresh"]:
+    renewable = current.credential_kind == "oauth"
+    possible = states.refusals(current.state, login_refused=current.refresh_refused, renewable=renewable)
+    if reason := possible["refresh"]:
         raise states.AccountActionRefused(reason)
     renewal = await call.context.refresher.renew_now(upstream_id)
     await _record_renewal(call, upstream_id, pools, renewal)
