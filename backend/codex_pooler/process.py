@@ -16,6 +16,7 @@ from codex_pooler import __version__
 from codex_pooler.accounting.journal import Journal
 from codex_pooler.accounting.writer import LogWriter
 from codex_pooler.accounts.courier import Courier
+from codex_pooler.accounts.drain import drains_of
 from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.refresh import Refresher
@@ -29,11 +30,12 @@ from codex_pooler.jobs.bindings import BindingKeeper
 from codex_pooler.jobs.catalog_sync import CatalogSync
 from codex_pooler.jobs.clock import keep_the_schedule
 from codex_pooler.jobs.doubted_logins import DoubtedLogins
+from codex_pooler.jobs.drains import keep_finishing_drains
 from codex_pooler.jobs.file_records import FileKeeper
 from codex_pooler.jobs.leadership import Leadership
 from codex_pooler.jobs.loops import Loops, background
 from codex_pooler.jobs.missing_models import ask_for_missing_models
-from codex_pooler.jobs.nodes import Node, forget_the_dead
+from codex_pooler.jobs.nodes import Drains, Node, forget_the_dead
 from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.prices import PriceKeeper
 from codex_pooler.jobs.queue import Queue
@@ -180,7 +182,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             **await _memory(database, house, files, stack),
             **_watching(services, queue),
             **_bookkeeping(database, house, writer, queue),
-            **_company(config, dsn, database, keyring),
+            **_company(config, dsn, database, keyring, house),
         }
         running = loops_of(config.role, loops)
         await stack.enter_async_context(background({name: loops[name] for name in loops if name in running}))
@@ -343,15 +345,24 @@ def _bookkeeping(database: Database, house: House, writer: LogWriter, queue: Que
     }
 
 
-def _company(config: Config, dsn: str, database: Database, keyring: Keyring) -> Loops:
+def _company(config: Config, dsn: str, database: Database, keyring: Keyring, house: House) -> Loops:
     """What has to do with the other processes: being seen by them, and doing once what is to be done once."""
     led = {
         "schedule": partial(keep_the_schedule, database),
         "rescue": partial(keep_rescuing, database),
+        "drains": partial(keep_finishing_drains, database),
         "nodes": partial(forget_the_dead, database),
     }
     leadership = Leadership(dsn, led)
-    node = Node(database, config.role, __version__, leads=lambda: leadership.led, key_version=keyring.newest)
+
+    def drains() -> Drains:
+        members = (member.account for pool in house.snapshot.current.pools.values() for member in pool.members)
+        serving = [UUID(int=account) for account in house.known.leases.running]
+        return Drains(*drains_of({account.id: account.state for account in members}, serving))
+
+    node = Node(
+        database, config.role, __version__, leads=lambda: leadership.led, drains=drains, key_version=keyring.newest
+    )
     return {"leadership": leadership.run, "heartbeat": node.run}
 
 

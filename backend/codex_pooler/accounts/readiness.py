@@ -12,6 +12,7 @@ READINESS_STATES = (
     "recovering",
     "cooling_down",
     "quota_blocked",
+    "draining",
     "paused",
     "reauth_required",
     "token_expired",
@@ -25,6 +26,7 @@ STATE_VERDICTS = {
     "disabled": ("disabled", "Disabled"),
     "pending": ("reauth_required", "Waiting for its first login"),
     "reauth_required": ("reauth_required", "Needs a new login"),
+    "draining": ("draining", "Finishing its turns, then paused"),
     "paused": ("paused", "Paused"),
 }
 

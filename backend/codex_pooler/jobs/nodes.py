@@ -21,6 +21,7 @@ from codex_pooler.storage.ids import uuid7
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
+DRAINING_BEAT_SECONDS = 1.0  # somebody waits for the last turn to end
 NOT_WRITTEN = (psycopg2.Error, *UNAVAILABLE)
 
 
@@ -51,7 +52,7 @@ class Node:
             while True:
                 with suppress(*NOT_WRITTEN):
                     await self.beat()
-                await asyncio.sleep(BEAT_SECONDS)
+                await asyncio.sleep(DRAINING_BEAT_SECONDS if self.drains().known else BEAT_SECONDS)
         finally:
             with suppress(*NOT_WRITTEN):
                 async with asyncio.timeout(1), self.database.session() as session:

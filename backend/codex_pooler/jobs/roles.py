@@ -38,7 +38,7 @@ LOOPS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 # run by the one process that leads them
-LED: frozenset[str] = frozenset({"schedule", "rescue", "nodes"})
+LED: frozenset[str] = frozenset({"schedule", "rescue", "nodes", "drains"})
 
 
 def loops_of(role: str, loops: Iterable[str] = LOOPS) -> set[str]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from codex_pooler.accounts import states
 from codex_pooler.accounts.identity import account_ref, masked_email, plan_of
 from codex_pooler.accounts.logins import age_of
+from codex_pooler.accounts.proxies import NOWHERE, opened_proxy
 from codex_pooler.accounts.readiness import AccountFacts, Readiness, readiness
 from codex_pooler.accounts.renewal_plan import next_attempt, refresh_state
 from codex_pooler.quota.standing import NEVER_OBSERVED, Standing, assess
@@ -18,6 +19,7 @@ from codex_pooler.storage.database import Session
 from codex_pooler.storage.queries_usage import NO_USAGE, usage_by
 from codex_pooler.storage.queries_watching import NO_BURN, Burn, burns
 from codex_pooler.storage.scope import seen
+from codex_pooler.upstream.egress import masked
 from codex_pooler.web.admin.api import Call
 from codex_pooler.web.admin.evidence import all_windows, quota_view
 from codex_pooler.web.admin.outlooks import outlooks_of
@@ -63,12 +65,14 @@ async def account_views(call: Call, session: Session, rows: Sequence[Any]) -> li
     outlooks = await outlooks_of(session, {identity: all_windows(live.record(identity)) for identity in ids}, now)
     burned = await burns(session, ids, visible, now)
     resets = await saved_resets_view(session, ids)
+    proxies = await _proxies(call, session, ids)
     return [
         _upstream_view(call, row, pools[row.id], now, outlooks[row.id])
         | {
             "usage": {**usage_view(usage.get(row.id, NO_USAGE)), "last_used_at": last_used.get(row.id)},
             "burn": burn_view(burned.get(row.id, NO_BURN)),
             "saved_resets": resets[row.id],
+            "egress_proxy": proxies.get(row.id),
         }
         for row in rows
     ]
@@ -128,8 +132,19 @@ def _upstream_view(
         "windows": windows_view(live.windows(row.id), now, outlooks),
         "quota": quota_view(live.record(row.id), now.timestamp(), outlooks),
         "in_flight": live.in_flight(row.id),
+        "drain": {"in_flight": live.in_flight(row.id)} if row.state == "draining" else None,
+        "notes": row.notes,
+        "tags": list(row.tags),
         "allowed_actions": _actions(call, row, [m.pool_id for m in memberships]),
     }
+
+
+async def _proxies(call: Call, session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The accounts' proxies without their passwords."""
+    rows = await session.fetch(queries.EGRESSES, account_ids=ids)
+    box = call.context.keyring.upstream
+    found = {row.account_id: opened_proxy(box, row.account_id, row.sealed) for row in rows}
+    return {account: "unreadable" if proxy == NOWHERE else masked(proxy) for account, proxy in found.items() if proxy}
 
 
 def _workspace_view(row: Any) -> dict[str, Any] | None:

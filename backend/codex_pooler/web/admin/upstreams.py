@@ -9,20 +9,26 @@ from uuid import UUID
 from codex_pooler.accounts import states
 from codex_pooler.accounts.renewal import RUNNING, Renewal
 from codex_pooler.storage import queries_accounts as queries
+from codex_pooler.storage.audit import FieldChange
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.storage.scope import seen
+from codex_pooler.upstream.egress import ProxyRefused, parse_proxy
 from codex_pooler.web.admin.api import Api, Call, Changing
 from codex_pooler.web.admin.problems import Problem, refused_field
 from codex_pooler.web.admin.schemas import common
 from codex_pooler.web.admin.schemas.upstreams import (
+    MOST_TAGS,
     DeleteConfirmation,
     Upstream,
+    UpstreamBulk,
+    UpstreamBulkInput,
     UpstreamPage,
     UpstreamPatch,
 )
 from codex_pooler.web.admin.upstream_view import account_view, account_views, locked_account
 
 api = Api("upstreams")
+EDITABLE = ("label", "notes", "tags")
 
 
 @api.endpoint("GET", "/upstreams", needs="upstreams:read", returns=UpstreamPage)
@@ -50,16 +56,35 @@ async def get_upstream(call: Call) -> Any:
     audit="upstream_account.update",
 )
 async def update_upstream(call: Call) -> Any:
-    """Rename an account."""
+    """Change an account's label, notes, tags or proxy."""
     upstream_id = call.ids["upstream_id"]
     async with call.changing("upstreams", "updated") as changing:
         current, pools = await locked_account(call, changing.session, upstream_id)
         call.check_version(current.version)
-        label = call.body.get("label", current.label)
-        await changing.session.execute(queries.RENAME, account_id=upstream_id, label=label)
+        values = {name: call.body.get(name, getattr(current, name)) for name in EDITABLE}
+        values["tags"] = sorted(set(values["tags"]), key=str.casefold)
+        await changing.session.execute(queries.EDIT, account_id=upstream_id, **values)
         changing.touched(upstream_id, pools)
-        changing.changed(current._asdict(), {"label": label})
+        changing.changed(current._asdict(), values)
+        if "egress_proxy" in call.body:
+            await _set_proxy(call, changing, upstream_id, call.body["egress_proxy"])
         return await account_view(call, changing.session, upstream_id)
+
+
+async def _set_proxy(call: Call, changing: Changing, upstream_id: UUID, proxy: str | None) -> None:
+    """Raises Problem 422."""
+    changing.changes.append(FieldChange("egress_proxy", shown=False))
+    if proxy is None:
+        await changing.session.execute(queries.DROP_EGRESS, account_id=upstream_id)
+        return
+    try:
+        parse_proxy(proxy)
+        if "***@" in proxy:
+            raise ProxyRefused("This is how the address is shown. Enter it with its user and password, or leave it.")
+    except ProxyRefused as exc:
+        raise refused_field("/egress_proxy", "invalid_egress_proxy", str(exc)) from None
+    sealed = call.context.keyring.upstream.seal(proxy.encode(), f"account_secrets:{upstream_id}:egress")
+    await changing.session.execute(queries.SAVE_SECRET, account_id=upstream_id, kind="egress", sealed=sealed)
 
 
 @api.endpoint(
@@ -101,6 +126,20 @@ async def pause_upstream(call: Call) -> Any:
 
 @api.endpoint(
     "POST",
+    "/upstreams/{upstream_id}/drain",
+    needs="upstreams:write",
+    returns=Upstream,
+    errors=(409,),
+    versioned=True,
+    audit="upstream_account.drain",
+)
+async def drain_upstream(call: Call) -> Any:
+    """Give an account no new turns, and pause it once its running ones have ended in every process."""
+    return await _move(call, "drain")
+
+
+@api.endpoint(
+    "POST",
     "/upstreams/{upstream_id}/reactivate",
     needs="upstreams:write",
     returns=Upstream,
@@ -123,7 +162,10 @@ async def reactivate_upstream(call: Call) -> Any:
 )
 async def refresh_upstream(call: Call) -> Any:
     """Renew an account's login now, whether or not it is due."""
-    upstream_id = call.ids["upstream_id"]
+    return await _refresh(call, call.ids["upstream_id"])
+
+
+async def _refresh(call: Call, upstream_id: UUID) -> dict[str, Any]:
     async with call.context.database.transaction() as session:
         current, pools = await locked_account(call, session, upstream_id)
     renewable = current.credential_kind == "oauth"
@@ -144,7 +186,7 @@ async def _record_renewal(call: Call, upstream_id: UUID, pools: list[UUID], rene
         async with call.context.database.transaction() as session:
             change = Changing(session, outcome="failure" if renewal.token is None else "success", reason=renewal.code)
             change.touched(upstream_id, pools)
-            await call.record(session, change)
+            await call.record(session, change, action="upstream_account.refresh")
 
 
 def _not_renewed(renewal: Renewal) -> Problem:
@@ -159,11 +201,56 @@ def _not_renewed(renewal: Renewal) -> Problem:
     return Problem(502, "refresh_failed", detail)
 
 
-async def _move(call: Call, action: str) -> dict[str, Any]:
-    upstream_id = call.ids["upstream_id"]
-    async with call.changing("upstreams", "updated") as changing:
+@api.endpoint(
+    "POST",
+    "/upstreams/bulk",
+    needs="upstreams:write",
+    body=UpstreamBulkInput,
+    returns=UpstreamBulk,
+    audit="upstream_account.bulk",
+)
+async def change_upstreams(call: Call) -> Any:
+    """Do one thing with many accounts, one after the other; each has its own result and its own line in the audit."""
+    return {"results": [await _one_of_many(call, upstream_id) for upstream_id in dict.fromkeys(call.body["ids"])]}
+
+
+async def _one_of_many(call: Call, upstream_id: UUID) -> dict[str, Any]:
+    action = call.body["action"]
+    try:
+        if action == "refresh":
+            await _refresh(call, upstream_id)
+        elif action in states.RESULT:
+            await _move(call, action, upstream_id)
+        else:
+            await _tag(call, upstream_id, action)
+    except (Problem, states.AccountActionRefused) as exc:
+        code = exc.code if isinstance(exc, Problem) else "invalid_state_transition"
+        detail = exc.detail if isinstance(exc, Problem) else str(exc)
+        return {"id": upstream_id, "ok": False, "problem": {"code": code, "detail": detail}}
+    return {"id": upstream_id, "ok": True, "problem": None}
+
+
+async def _tag(call: Call, upstream_id: UUID, action: str) -> None:
+    named = set(call.body.get("tags", ()))
+    if not named:
+        raise refused_field("/tags", "required", "Name the tags.")
+    async with call.changing("upstreams", "updated", action=f"upstream_account.{action}") as changing:
         current, pools = await locked_account(call, changing.session, upstream_id)
-        call.check_version(current.version)
+        tags = set(current.tags) | named if action == "tag" else set(current.tags) - named
+        if len(tags) > MOST_TAGS:
+            raise refused_field("/tags", "too_many", f"An account has at most {MOST_TAGS} tags.")
+        values = {**{name: getattr(current, name) for name in EDITABLE}, "tags": sorted(tags, key=str.casefold)}
+        await changing.session.execute(queries.EDIT, account_id=upstream_id, **values)
+        changing.touched(upstream_id, pools)
+        changing.changed(current._asdict(), values)
+
+
+async def _move(call: Call, action: str, one: UUID | None = None) -> dict[str, Any]:
+    upstream_id = one or call.ids["upstream_id"]
+    async with call.changing("upstreams", "updated", action=f"upstream_account.{action}") as changing:
+        current, pools = await locked_account(call, changing.session, upstream_id)
+        if one is None:
+            call.check_version(current.version)
         state = states.after(action, current.state, login_refused=current.refresh_refused)
         reason = current.refresh_error if state == "reauth_required" else None
         await changing.session.execute(queries.SET_STATE, account_id=upstream_id, state=state, reason=reason)

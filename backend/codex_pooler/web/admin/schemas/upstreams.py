@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from codex_pooler.accounts.readiness import READINESS_STATES
 from codex_pooler.accounts.renewal_plan import REFRESH_STATES
@@ -24,6 +24,9 @@ from codex_pooler.web.admin.schemas.saved_resets import SavedResetsBrief
 from codex_pooler.web.admin.windows import FRESHNESS, SCOPES
 
 ONBOARDING_METHODS = ("import", "browser", "device", "access_token", "invite", "bundle")
+
+
+MOST_TAGS = 20
 
 
 class Workspace(Shape):
@@ -151,6 +154,12 @@ class UpstreamUsage(Shape):
     tokens_hourly = list_of(fields.Integer())
 
 
+class Drain(Shape):
+    """An account that finishes its turns and is paused then; ``in_flight`` counts those of the answering process."""
+
+    in_flight = count()
+
+
 class Upstream(Shape):
     """A ChatGPT account that serves turns; e-mail masked, ids shortened."""
 
@@ -172,6 +181,10 @@ class Upstream(Shape):
     burn = nested(TokenBurn)
     saved_resets = nested(SavedResetsBrief)
     in_flight = count()
+    drain = nested(Drain, null=True)
+    notes = text(null=True)
+    tags = list_of(fields.String())
+    egress_proxy = text(null=True)
     usage = nested(UpstreamUsage)
     created_at = out(Instant)
     updated_at = out(Instant)
@@ -189,6 +202,45 @@ class UpstreamPatch(Shape):
     """What to change about an account."""
 
     label = line(1, 100)
+    notes = fields.String(validate=validate.Length(max=4000), allow_none=True)
+    tags = fields.List(line(1, 40), validate=validate.Length(max=MOST_TAGS))
+    egress_proxy = fields.String(
+        validate=validate.Length(1, 500),
+        allow_none=True,
+        metadata={"description": "http, https, socks5 or socks5h; null: none. What is answered hides the password"},
+    )
+
+
+BULK_ACTIONS = ("pause", "drain", "reactivate", "refresh", "tag", "untag")
+
+
+class UpstreamBulkInput(Shape):
+    """One action for many accounts; ``tags`` goes with tag and untag."""
+
+    ids = fields.List(fields.UUID(), required=True, validate=validate.Length(1, 200))
+    action = fields.String(required=True, validate=validate.OneOf(BULK_ACTIONS))
+    tags = fields.List(line(1, 40), validate=validate.Length(1, 20))
+
+
+class BulkProblem(Shape):
+    """Why an account was left as it is."""
+
+    code = text()
+    detail = text()
+
+
+class BulkResult(Shape):
+    """What became of one account; ``problem`` says why not."""
+
+    id = out(fields.UUID)
+    ok = out(fields.Boolean)
+    problem = nested(BulkProblem, null=True)
+
+
+class UpstreamBulk(Shape):
+    """In the order that was asked for."""
+
+    results = list_of(BulkResult)
 
 
 class DeleteConfirmation(Shape):
