@@ -377,3 +377,13 @@ async def test_trouble_with_one_account_does_not_end_the_polling(
     doubtful = polling(database, client, Quotas(), *stored[:3], doubted=broken)
     await run_until(lambda: len(backend.asked) >= 6, doubtful)
     assert len(backend.asked) == 6
+
+
+def test_an_account_that_comes_later_is_asked_about_within_seconds(database: Database, client: UsageClient) -> None:
+    present = [account()]
+    asking = UsagePolling(database, client, Quotas(), lambda: snapshot_of(*present), nobody, chance=random.Random(1))
+    asking._due(NOW, 1_000.0)
+    newcomer = account(2)
+    present.append(newcomer)
+    asking._due(NOW, 1_100.0)
+    assert newcomer.id in [one.id for one in asking._due(NOW, 1_104.0)]

@@ -37,6 +37,7 @@ RECENTLY_SECONDS = 300.0  # an account that served within this is busy
 NEARLY_USED = 80.0  # percent; such a window is watched as closely as a busy account's
 JITTER = 0.2
 SOONEST_SECONDS, SPREAD_SECONDS, SPREAD_PER_ACCOUNT = 2.0, 60.0, 3.0  # of the first questions after a start
+NEWCOMER_SECONDS = 4.0  # an account that got its login since then is asked about by then, so that it is known at once
 AT_ONCE = 4
 NOW_AGE_SECONDS = 5.0  # what was told so recently is told again to nobody, however much he asks
 ASKED_STATES = frozenset({"active", "draining", "paused"})
@@ -100,6 +101,7 @@ class UsagePolling:
         self._chance = chance or random.Random()
         self._turns: dict[UUID, Turn] = {}
         self._asking: set[UUID] = set()
+        self._began: float | None = None  # monotonic
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -135,6 +137,7 @@ class UsagePolling:
     def _due(self, wall: float, monotonic: float) -> list[Account]:
         """Whose turn it is, those that have waited longest first, and no more than may be asked at once."""
         accounts = askable(self._snapshot(), wall)
+        self._began = monotonic if self._began is None else self._began
         self._turns = {account_id: turn for account_id, turn in self._turns.items() if account_id in accounts}
         spread = min(IDLE_SECONDS, max(SPREAD_SECONDS, SPREAD_PER_ACCOUNT * len(accounts)))
         due = []
@@ -153,7 +156,8 @@ class UsagePolling:
         return is_resting(account, self._quotas.standing(account.id, "", wall), wall)
 
     def _first_turn(self, account_id: UUID, monotonic: float, spread: float) -> Turn:
-        wait = self._chance.uniform(SOONEST_SECONDS, spread)
+        is_newcomer = self._began is not None and monotonic > self._began + SOONEST_SECONDS
+        wait = self._chance.uniform(SOONEST_SECONDS, NEWCOMER_SECONDS if is_newcomer else spread)
         turn = self._turns[account_id] = Turn(monotonic + wait, self._pace())
         return turn
 
