@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import msgspec
@@ -25,10 +26,14 @@ from codex_pooler.operators.bootstrap import is_pending
 from codex_pooler.operators.commands import create_first_owner, create_token
 from codex_pooler.process import Process, process
 from codex_pooler.protocol.usage import Usage
+from codex_pooler.quota.history import EVERY_SECONDS, LEAST_MOVE, Sample
+from codex_pooler.quota.windows import ACCOUNT, RESET_TOLERANCE, kind_of
 from codex_pooler.simulator.app import running as simulator_running
+from codex_pooler.simulator.windows import Window
 from codex_pooler.simulator.world import World, new_world
 from codex_pooler.snapshot.model import Key
 from codex_pooler.storage.ids import uuid7_text
+from codex_pooler.storage.queries_quota_history import STORE_SAMPLES
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,9 @@ CLIENTS = ("codex_exec/0.169.0", "codex-tui/0.169.0", "opencode/1.18.33", "OpenA
 FAULTS = ("usage_limit_reached", "server_error", "reset_before_headers", "failed_overloaded")
 MODELS = ("gpt-5.5", "gpt-5.6-sol", "gpt-6-sol")
 HISTORY = 900  # invented turns at most
+FILLS = ((38.0, 62.0), (71.0, 45.0), (12.0, 84.0), (55.0, 20.0))  # percent used of a short and of a long window
+ELAPSED = 0.6  # of each window
+QUOTA_SECONDS, QUOTA_STEP = 7 * 86_400, 900
 PACING_MS = 15.0  # between two events of the simulated backend
 BUSY_EVERY = 4.0  # seconds between two turns of the background traffic, on average
 
@@ -70,6 +78,7 @@ async def run_demo(config: Config, dsn: str) -> int:
         ):
             origin = f"http://127.0.0.1:{port}"
             world.settings.pacing_ms = PACING_MS
+            fill_windows(world)
             key = await furnish(house, world, http, origin, config.state_dir)
             greet(config.origin, key, backend)
             traffic = asyncio.create_task(keep_busy(http, origin, key, backend), name="demo-traffic")
@@ -98,6 +107,7 @@ async def furnish(house: Process, world: World, http: aiohttp.ClientSession, ori
     key = await stored_key(call, state / "demo-key", pools["Team"]["id"])
     if pending:
         write_history(house)
+        await write_quota_history(house, world)
     return key
 
 
@@ -128,6 +138,45 @@ def write_history(house: Process) -> None:
             house.house.journal.end(
                 turn.id, final_row(turn, begun_row(turn), msgspec.structs.replace(ended, cost=cost))
             )
+
+
+def fill_windows(world: World) -> None:
+    """Accounts in the middle of their windows look more like life than unused ones."""
+    now = world.clock()
+    for account, fills in zip(world.accounts.values(), FILLS, strict=True):
+        for window, percent in zip(account.windows.values(), fills, strict=False):
+            window.set_used(percent)
+            window.reset_at = now + window.minutes * 60 * (1 - ELAPSED)
+
+
+async def write_quota_history(house: Process, world: World) -> None:
+    """A week of how full the accounts' windows were, up to how full they are."""
+    pools = house.house.snapshot.current.pools.values()
+    ids = {member.account.label: member.account.id for pool in pools for member in pool.members}
+    chance = random.Random(SEED)
+    samples = [
+        sample.as_row()
+        for name, account in world.accounts.items()
+        for window in account.windows.values()
+        for sample in invented_samples(ids[name], window, world.clock(), chance)
+    ]
+    async with house.context.database.session() as session:
+        news = {"seconds": EVERY_SECONDS, "percent": LEAST_MOVE, "reset_seconds": RESET_TOLERANCE}
+        await session.run(STORE_SAMPLES, {"samples": json.dumps(samples), **news})
+
+
+def invented_samples(account_id: UUID, window: Window, now: float, chance: random.Random) -> list[Sample]:
+    """One window over the past week: it fills up, some cycles more than others, and starts anew."""
+    length, samples = window.minutes * 60, []
+    peaks = {0: window.used_percent / ELAPSED}
+    for at in range(int(now) - QUOTA_SECONDS, int(now), QUOTA_STEP):
+        cycle = int((window.reset_at - at) // length)
+        peak = peaks.setdefault(cycle, chance.uniform(20, 96))
+        filled = 1 - (window.reset_at - at) / length + cycle
+        used = min(99.0, peak * filled)
+        reset_at = window.reset_at - cycle * length
+        samples.append(Sample(account_id, ACCOUNT, kind_of(window.minutes), float(at), round(used, 1), reset_at))
+    return samples
 
 
 def invented_turn(key: Key, at: float, chance: random.Random) -> Asked:
