@@ -206,14 +206,14 @@ async function importMany(page: Page): Promise<void> {
 }
 
 async function refusedToken(page: Page): Promise<void> {
-  await page.getByLabel('Access token').fill('sk-123');
+  await page.getByRole('textbox', { name: 'Access token' }).fill('sk-123');
   await page.getByText('Egress proxy').click();
   await page.getByRole('button', { name: 'Add account' }).last().click();
   await page.getByText('This is an API key').waitFor();
 }
 
 async function createInvite(page: Page): Promise<void> {
-  await page.getByLabel('E-mail').fill('hedy@example.com');
+  await page.getByRole('dialog').getByLabel('E-mail').fill('hedy@example.com');
   await page.getByRole('button', { name: 'Create the link' }).click();
   await page.getByText('cannot be shown again').waitFor();
 }

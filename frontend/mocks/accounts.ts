@@ -13,7 +13,12 @@ export function changeAccount(world: World, id: string, patch: Partial<Upstream>
 }
 
 /** A new account as it is right after its sign-in: no traffic, no quota data. */
-export function addAccount(world: World, pool: Pool, label: string | undefined, now: number): Upstream {
+export function addAccount(
+  world: World,
+  pool: Pool,
+  label: string | null | undefined,
+  now: number,
+): Upstream {
   const number = world.upstreams.length + 1;
   const model = createWorld(now).upstreams.find((upstream) => upstream.label === 'harbor');
   if (!model) throw new Error('the world has lost its harbor');

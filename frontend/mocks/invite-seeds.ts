@@ -40,6 +40,7 @@ export function newInvite(email: string, pool: Ref, index: number, at: number): 
   return {
     id: new Random(1000 + index).uuid(),
     status: 'active',
+    upstream_id: null,
     pool: { id: pool.id, name: pool.name },
     invited_email: email,
     invited_by: { id: '5f0c9f52-0000-4000-8000-000000000001', name: 'Ada Lovelace' },

@@ -2,7 +2,7 @@ import { HttpResponse, http as plain } from 'msw';
 import { createOpenApiHttp } from 'openapi-msw';
 import type { Invite, InviteWithUrl, Onboarding, Pool, paths } from '@/api';
 import { addAccount } from './accounts';
-import { missing, problem } from './answers';
+import { invalid, missing, problem } from './answers';
 import { clientConfigs } from './client-configs';
 import { mail, newInvite } from './invite-seeds';
 import { Random } from './random';
@@ -38,7 +38,7 @@ export function inviteHandlers(state: State, wait: Wait, now: Now) {
       email: mail(send ? 'queued' : 'not_sent'),
     });
   const noMail = (send: boolean | undefined) =>
-    send && !state().mail ? problem(409, 'smtp_disabled', 'Mail is not set up.') : null;
+    send && !state().mail ? invalid('/send_email', 'Mail is not set up.') : null;
   return [
     http.get('/invites', async ({ request, response }) => {
       await wait();
@@ -94,7 +94,7 @@ export function inviteHandlers(state: State, wait: Wait, now: Now) {
     }),
     http.post('/upstreams/{upstream_id}/reinvite', async ({ params, request, response }) => {
       await wait();
-      const { send_email } = await request.json();
+      const send_email = (await request.json())?.send_email;
       const account = state().upstreams.find(({ id }) => id === params.upstream_id);
       const pool = state().pools.find(({ id }) => id === account?.pools[0]?.id) ?? state().pools[0];
       if (!account || !pool) return response.untyped(missing('account'));

@@ -1,5 +1,5 @@
 import { createOpenApiHttp } from 'openapi-msw';
-import type { ImportManyItem, NewLogin, OAuthFlow, paths } from '@/api';
+import type { CredentialsInput, ImportedItem, OAuthFlow, paths } from '@/api';
 import { addAccount, signInAgain } from './accounts';
 import { invalid, missing, problem } from './answers';
 import { Random } from './random';
@@ -107,12 +107,19 @@ export function linkingHandlers(state: State, wait: Wait, now: Now) {
       const { pool_id, documents } = await request.json();
       const pool = state().pools.find(({ id }) => id === pool_id);
       if (!pool) return response.untyped(missing('pool'));
-      const items = documents.map((text, index): ImportManyItem => {
+      const items = documents.map((text, index): ImportedItem => {
         const code = refuseLogin({ auth_json: text });
         if (code)
-          return { index, result: 'failed', account: null, problem: { code, title: code, detail: null } };
+          return {
+            index,
+            position: 0,
+            result: 'failed',
+            account: null,
+            problem: { code, title: code, detail: '' },
+          };
         return {
           index,
+          position: 0,
           result: 'created',
           account: addAccount(state(), pool, undefined, now()),
           problem: null,
@@ -125,7 +132,7 @@ export function linkingHandlers(state: State, wait: Wait, now: Now) {
       const login = await request.json();
       const refusal = refuseLogin(login);
       if (refusal) return response.untyped(problem(422, refusal, 'The sign-in was refused'));
-      if (/other/.test(login.auth_json ?? login.access_token ?? ''))
+      if (/other/.test(String(login.auth_json ?? login.access_token)))
         return response.untyped(problem(409, 'identity_mismatch', 'The login belongs to another account.'));
       const account = signInAgain(state(), params.upstream_id);
       return account ? response(200).json(account) : response.untyped(missing('account'));
@@ -166,17 +173,17 @@ function failed(flow: OAuthFlow, code: string): OAuthFlow {
   return { ...ended(flow, 'failed'), error: { code, detail: code } };
 }
 
-function wrongProxy(address: string | undefined): Response | null {
+function wrongProxy(address: string | null | undefined): Response | null {
   if (!address || /^(https?|socks5h?):\/\//.test(address)) return null;
   return invalid('/egress_proxy', 'Send an address such as socks5://user:password@proxy.example:1080.');
 }
 
 /** The refusals of an import, each provoked by what such a login looks like. */
-export function refuseLogin({ auth_json, access_token }: NewLogin): string | null {
+export function refuseLogin({ auth_json, access_token }: CredentialsInput): string | null {
   if (access_token !== undefined) return access_token === 'at-revoked' ? 'access_token_refused' : null;
   let file: unknown;
   try {
-    file = JSON.parse(auth_json ?? '');
+    file = typeof auth_json === 'string' ? JSON.parse(auth_json) : auth_json;
   } catch {
     return 'invalid_auth_json';
   }

@@ -132,7 +132,7 @@ export function explain(error: Error): string {
   if (isApiError(error, 'invite_exists'))
     return 'This address has an open invite for the pool already. Make a new link for that one, or revoke it first.';
   if (isApiError(error, 'invite_consumed')) return 'The invite was accepted in the meantime.';
-  if (isApiError(error, 'smtp_disabled'))
+  if (isApiError(error) && error.fieldError('/send_email'))
     return 'Mail is not set up, so nothing can be sent. Switch it off here and copy the link, or set up SMTP in the settings.';
   return error.message;
 }

@@ -61,7 +61,7 @@ export function ImportResults({ outcomes, onRetry, onClose }: ImportResultsProps
 function Row({ outcome: { document, item } }: { outcome: ImportOutcome }) {
   const { tone, label } = RESULTS[item.result];
   const problem = item.problem
-    ? problemOfCode(item.problem.code, item.problem.detail ?? item.problem.title)
+    ? problemOfCode(item.problem.code, item.problem.detail || item.problem.title)
     : null;
   return (
     <tr>

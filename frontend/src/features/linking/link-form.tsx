@@ -87,7 +87,7 @@ export function LinkForm({ kind, upstream, onBack, onAgain, onClose }: LinkFormP
 
 /** What is out of order for the moment; the sign-in goes on by itself. */
 function awayText(flow: OAuthFlow, error: Error | null): string | null {
-  if (error) return `${error.message}. The sign-in goes on when it can be.`;
+  if (error) return `${error.message.replace(/\.$/, '')}. The sign-in goes on when it can.`;
   return flow.error && problemOf(flow.error).title;
 }
 

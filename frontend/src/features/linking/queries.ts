@@ -2,10 +2,10 @@ import { type QueryClient, queryOptions, useMutation, useQuery, useQueryClient }
 import { useEffect } from 'react';
 import {
   api,
-  type ImportManyItem,
-  type NewLogin,
+  type CredentialsInput,
+  type FlowInput,
+  type ImportedItem,
   type OAuthFlow,
-  type OAuthFlowInput,
   type Pool,
   type Upstream,
   unwrap,
@@ -36,7 +36,7 @@ export function useStartFlow() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async ({ kind, pool, upstreamId, egressProxy }: StartValues) => {
-      const body: OAuthFlowInput = {
+      const body: FlowInput = {
         kind,
         pool_id: await idOf(pool),
         ...(upstreamId ? { upstream_id: upstreamId } : {}),
@@ -138,7 +138,7 @@ export function useCancelOnLeave(id: string | undefined): void {
 
 interface ImportValues {
   pool: PoolTarget;
-  login: NewLogin;
+  login: CredentialsInput;
   label: string;
   egressProxy: string;
   expiresAt?: string | undefined;
@@ -166,7 +166,7 @@ export function useImportLogin() {
 
 export interface ImportOutcome {
   document: LoginDocument;
-  item: ImportManyItem;
+  item: ImportedItem;
 }
 
 interface ImportManyValues {
@@ -206,15 +206,15 @@ export function useImportMany() {
   });
 }
 
-function unanswered(index: number): ImportManyItem {
-  const problem = { code: 'unexpected_response', title: 'No answer for this one', detail: null };
-  return { index, result: 'failed', account: null, problem };
+function unanswered(index: number): ImportedItem {
+  const problem = { code: 'unexpected_response', title: 'No answer for this one', detail: '' };
+  return { index, position: 0, result: 'failed', account: null, problem };
 }
 
 export function useReplaceCredentials() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ upstream, login }: { upstream: Upstream; login: NewLogin }) =>
+    mutationFn: ({ upstream, login }: { upstream: Upstream; login: CredentialsInput }) =>
       unwrap(
         api.PUT('/upstreams/{upstream_id}/credentials', {
           params: { path: { upstream_id: upstream.id } },

@@ -36,7 +36,7 @@ export function OnboardingPage({ token }: { token: string }) {
     case 'ready':
       return <Ready invite={invite} token={token} />;
     case 'device_pending':
-      return <Code invite={invite} token={token} pollError={pollError} />;
+      return <Code invite={invite} pollError={pollError} />;
     case 'device_error':
       return <Failed invite={invite} token={token} />;
     case 'accepted':
@@ -97,13 +97,14 @@ function StartButton({ token, text }: { token: string; text: string }) {
   );
 }
 
-function Code({ invite, token, pollError }: StateProps & { pollError: Error | null }) {
+function Code({ invite, pollError }: { invite: Onboarding; pollError: Error | null }) {
   const { flow } = invite;
-  if (!flow) return <Failed invite={invite} token={token} />;
+  if (!flow) return <Completing invite={invite} />;
+  const away = pollError ? explain(pollError) : invite.error && troubleOf(invite).title;
   return (
     <AuthFrame title={`Join ${invite.pool_name ?? 'the pool'}`} lead={<Invited invite={invite} />}>
       <div className="space-y-5">
-        {pollError ? <Notice tone="warn">{explain(pollError)} The code stays valid meanwhile.</Notice> : null}
+        {away ? <Notice tone="warn">{away}. The code stays valid meanwhile.</Notice> : null}
         <Steps>
           <Step title="Copy this code">
             <BigCode label="Code" value={flow.user_code} />
@@ -133,6 +134,17 @@ function Code({ invite, token, pollError }: StateProps & { pollError: Error | nu
           Security, and in a workspace by its admin as well.
         </p>
       </div>
+    </AuthFrame>
+  );
+}
+
+/** The code was entered; what it brings is on its way. */
+function Completing({ invite }: { invite: Onboarding }) {
+  return (
+    <AuthFrame title={`Join ${invite.pool_name ?? 'the pool'}`} lead={<Invited invite={invite} />}>
+      <p role="status">
+        <StatusDot tone="info">Completing the sign-in…</StatusDot>
+      </p>
     </AuthFrame>
   );
 }

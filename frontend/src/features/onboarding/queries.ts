@@ -31,10 +31,7 @@ export function useOnboarding(token: string) {
     queryKey: ['onboarding-poll', token],
     queryFn: async ({ signal }) => {
       const next = await pollDeviceFlow(token, signal);
-      client.setQueryData<Onboarding>(key(token), (before) => ({
-        ...next,
-        flow: next.flow ?? before?.flow ?? null,
-      }));
+      client.setQueryData<Onboarding>(key(token), next);
       return next.state;
     },
     enabled: state === 'device_pending',

@@ -41,6 +41,20 @@ const TROUBLES: Record<string, Trouble> = {
     title: 'ChatGPT did not complete the sign-in',
     next: 'Get a new code and try again.',
   },
+  sign_in_unavailable: {
+    title: 'The sign-in server cannot be reached',
+    next: 'That is seldom for long. Try again in a moment.',
+  },
+  interrupted: { title: 'The sign-in was interrupted', next: 'Get a new code and try once more.' },
+  login_not_stored: {
+    title: 'The sign-in could not be saved',
+    next: 'It succeeded, but the server could not keep it. Get a new code in some minutes.',
+  },
+  expired_token: { title: 'The code has expired', next: 'Get a new one; it is valid for some minutes.' },
+  superseded: {
+    title: 'A newer code was made',
+    next: 'This page may be open twice. Go on where the newer code is, or get another one.',
+  },
   stale_flow: {
     title: 'A newer code was made',
     next: 'This page may be open twice. Go on where the newer code is, or get another one.',
@@ -65,6 +79,6 @@ export function troubleOf({ error, invited_email_masked }: Onboarding): Trouble 
 /** What to say when the server refuses to go on for a while, or does not answer. */
 export function explain(error: Error): string {
   if (isApiError(error) && error.status === 429)
-    return `Too many attempts. Try again in ${formatSpan((error.retryAfterSeconds ?? 60) * 1000)}.`;
-  return error.message;
+    return `Too many attempts. Try again in ${formatSpan((error.retryAfterSeconds ?? 60) * 1000)}`;
+  return error.message.replace(/\.$/, '');
 }

@@ -16,7 +16,7 @@ export function AuthFrame({ title, lead, wide = false, children }: AuthFrameProp
     document.title = `${title} · Codex Pooler`;
   }, [title]);
   return (
-    <main className="grid min-h-dvh grid-rows-[1fr_auto_1.6fr] px-4 py-8">
+    <main className="grid min-h-dvh grid-cols-[minmax(0,1fr)] grid-rows-[1fr_auto_1.6fr] px-4 py-8">
       <div className={clsx('row-start-2 mx-auto w-full', wide ? 'max-w-xl' : 'max-w-[23rem]')}>
         <div className="mb-7">
           <Wordmark />
