@@ -281,6 +281,38 @@ const SMALL: GroupRules[] = [
       rule('store_client_ip', 'boolean', 'Client addresses', 'kept with the requests they sent', true),
     ],
   },
+  {
+    name: 'smtp',
+    title: 'Mail',
+    help: 'How mail leaves: invites, and later everything else that is sent to people.',
+    sections: [],
+    fields: [
+      rule('enabled', 'boolean', 'Send mail', 'off: links are only copied', false),
+      rule('host', 'text', 'Server', 'the mail server that accepts mail from here', ''),
+      whole('port', 'Port', 'usually 587, with implicit TLS 465', 587, [1, 65_535]),
+      rule('username', 'text', 'User', 'empty: the server asks for none', ''),
+      rule('password', 'secret', 'Password', 'kept encrypted and never shown again', { is_set: false }),
+      rule('from_address', 'text', 'Sender', 'the address that mail comes from', 'codex-pooler@example.com'),
+      rule('ssl', 'boolean', 'Implicit TLS', 'encrypted from the first byte', false),
+      rule(
+        'tls',
+        'choice',
+        'STARTTLS',
+        'whether a plain connection is turned into an encrypted one',
+        'if_available',
+        {
+          enum: ['if_available', 'always', 'never'],
+        },
+      ),
+      rule(
+        'verify_certificate',
+        'boolean',
+        'Check the certificate',
+        'off only for a server of your own network',
+        true,
+      ),
+    ].map((field) => ({ ...field, applies: 'new mail' })),
+  },
 ];
 
 export const SETTINGS_SCHEMA: SettingsSchema = { groups: [GATEWAY, INGRESS, ...SMALL] };
@@ -315,7 +347,12 @@ export function merged(values: Values, patch: Values): Values {
     const before = result[name];
     const both = isObject(before) && isObject(value) && Object.values(before).some(isObject);
     const members = isObject(before) && isObject(value) && 'max_concurrency' in before;
-    result[name] = both || members ? merged(before as Values, value as Values) : value;
+    const secret = isObject(before) && 'is_set' in before;
+    result[name] = secret
+      ? { is_set: value !== null }
+      : both || members
+        ? merged(before as Values, value as Values)
+        : value;
   }
   return result;
 }

@@ -23,6 +23,8 @@ it.each([
   ['firewall_allowlist', null, ''],
   ['decompression_algorithms', ['gzip'], ['gzip']],
   ['model_context_window_overrides', { 'gpt-5.5': 400_000 }, 'gpt-5.5 = 400000'],
+  ['password', { is_set: true }, true],
+  ['password', { is_set: false }, ''],
 ])('shows %s %j as %j', (key, value, raw) => {
   expect(rawOf(rule(key), value)).toEqual(raw);
 });
@@ -46,6 +48,11 @@ it('makes a patch of what was edited, and nothing else', () => {
     },
     problems: {},
   });
+});
+
+it('sends a new secret, and takes one away', () => {
+  expect(patchOf(RULES, { password: ' keep my blanks ' }).patch).toEqual({ password: ' keep my blanks ' });
+  expect(patchOf(RULES, { password: '' }).patch).toEqual({ password: null });
 });
 
 it.each([

@@ -19,7 +19,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value as the form shows it. What cannot be read any more is shown as empty. */
+/** A value as the form shows it. What cannot be read any more is shown as empty; a secret that is set is `true`. */
 export function rawOf({ type }: SettingRule, value: unknown): Raw {
   switch (type) {
     case 'boolean':
@@ -34,6 +34,8 @@ export function rawOf({ type }: SettingRule, value: unknown): Raw {
             .map(([name, number]) => `${name} = ${number}`)
             .join('\n')
         : '';
+    case 'secret':
+      return isObject(value) && value['is_set'] === true ? true : '';
     case 'integer':
     case 'text':
     case 'url':
@@ -56,6 +58,8 @@ export function parse(rule: SettingRule, raw: Raw): Parsed {
     case 'text':
     case 'url':
       return { value: String(raw).trim() };
+    case 'secret':
+      return { value: raw === '' ? null : raw };
     case 'boolean':
     case 'choice':
     case 'choices':

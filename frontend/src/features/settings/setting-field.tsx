@@ -15,6 +15,8 @@ import { type Raw, rawOf, sameRaw, sentence } from './fields';
 export interface FieldState {
   rule: SettingRule;
   raw: Raw;
+  /** What the server has. */
+  stored: Raw;
   problem: string | undefined;
   disabled: boolean;
   onEdit: (raw: Raw) => void;
@@ -101,7 +103,7 @@ function Reading({ rule, raw }: { rule: SettingRule; raw: Raw }) {
 }
 
 /** `suffix` is the unit, where it is not in the label. */
-function Control({ rule, raw, disabled, onEdit, suffix }: FieldState & { suffix?: string | null }) {
+function Control({ rule, raw, stored, disabled, onEdit, suffix }: FieldState & { suffix?: string | null }) {
   switch (rule.type) {
     case 'boolean':
       return (
@@ -150,6 +152,17 @@ function Control({ rule, raw, disabled, onEdit, suffix }: FieldState & { suffix?
           className="resize-y font-mono"
         />
       );
+    case 'secret':
+      return (
+        <TextInput
+          type="password"
+          value={raw === true ? '' : String(raw)}
+          onChange={({ target }) => onEdit(target.value === '' ? stored : target.value)}
+          disabled={disabled}
+          autoComplete="new-password"
+          placeholder={raw === true ? 'Set; type to replace it' : stored === true ? 'Taken away' : 'None'}
+        />
+      );
     case 'integer':
     case 'text':
     case 'url':
@@ -192,7 +205,7 @@ function boundsText({ type, min, max, unit, default: usual, applies }: SettingRu
   const parts = [
     unit ? `in ${unit}` : null,
     type === 'integer' && typeof usual === 'number' ? `default ${measured(usual)}` : null,
-    type === 'text' ? `default ${usual}` : null,
+    type === 'text' && usual !== '' ? `default ${usual}` : null,
     type === 'integer' && min !== null && max !== null ? `${measured(min)} to ${measured(max)}` : null,
     applies === 'new requests' ? null : `counts ${applies}`,
   ].filter(Boolean);

@@ -51,6 +51,7 @@ export function SettingsGroup({ rules, group, extra }: SettingsGroupProps) {
   const stateOf = (rule: SettingRule): FieldState => ({
     rule,
     raw: draft[rule.key] ?? rawOf(rule, valueAt(group.values, rule.key)),
+    stored: rawOf(rule, valueAt(group.values, rule.key)),
     problem: (tried ? problems[rule.key] : undefined) ?? refused(rule),
     disabled: !mayWrite,
     onEdit: (raw) => edit(rule, raw),

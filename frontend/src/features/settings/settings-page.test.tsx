@@ -60,6 +60,30 @@ it('says whether a client would be let in before the rules are saved', async () 
   expect(await group.findByText('203.0.113.7 is kept out: the address is not on the list.')).toBeVisible();
 });
 
+it('takes a secret, never shows it, and takes it away again', async () => {
+  const sent: unknown[] = [];
+  server.events.on('request:start', async ({ request }) => {
+    if (request.method === 'PATCH') sent.push(await request.clone().json());
+  });
+  const { user, group } = await openGroup('Mail');
+  const password = group.getByLabelText('Password');
+  expect(password).toHaveAttribute('type', 'password');
+  expect(password).toHaveAttribute('placeholder', 'None');
+  await user.type(password, 'a secret');
+  await user.click(group.getByRole('button', { name: 'Save mail' }));
+  expect(await screen.findByText('Mail saved')).toBeInTheDocument();
+  await waitFor(() => expect(password).toHaveAttribute('placeholder', 'Set; type to replace it'));
+  expect(password).toHaveValue('');
+  await user.type(password, 'x');
+  await user.clear(password);
+  expect(group.queryByText(/unsaved/)).not.toBeInTheDocument();
+  await user.click(group.getByRole('button', { name: 'Password: back to the default' }));
+  expect(password).toHaveAttribute('placeholder', 'Taken away');
+  await user.click(group.getByRole('button', { name: 'Save mail' }));
+  await waitFor(() => expect(password).toHaveAttribute('placeholder', 'None'));
+  expect(sent).toEqual([{ values: { password: 'a secret' } }, { values: { password: null } }]);
+});
+
 it('asks before edits are lost', async () => {
   const { user, group } = await openGroup('Retention');
   await user.type(group.getByLabelText('Request log'), '0');
