@@ -61,6 +61,8 @@ def err(**members: object) -> dict[str, object]:
         (Ending("timeout", reason="upstream_first_byte_timeout"), "upstream_first_byte_timeout", Blame.HEALTH),
         (Ending("truncated", reason="upstream_stream_truncated"), "upstream_stream_truncated", Blame.HEALTH),
         (Ending("unsent", reason="upstream_connect_failed"), "upstream_connect_failed", Blame.NOBODY),
+        (Ending("unsent", reason="egress_proxy_failed"), "egress_proxy_failed", Blame.HEALTH),
+        (Ending("unsent", reason="upstream_backend_origin_failed"), "upstream_backend_origin_failed", Blame.HEALTH),
         (Ending("not_a_stream", reason="invalid_upstream_response"), "invalid_upstream_response", Blame.HEALTH),
     ],
 )
