@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from codex_pooler.accounts.auth_json import parse_auth_json
-from codex_pooler.accounts.importing import Imported, import_credentials
+from codex_pooler.accounts.importing import AccountGone, IdentityConflict, Imported, Landing, import_credentials, land
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.tables import account_secrets, accounts, pool_accounts, pools
@@ -133,3 +133,52 @@ async def test_scenario_32_a_new_login_keeps_label_and_priority_and_forgets_old_
     assert (account.refresh_failures, account.refresh_error, account.refresh_refused) == (0, None, False)
     opened = keyring.upstream.open(secrets[0].sealed, f"account_secrets:{account.id}:access").decode()
     assert opened == document["tokens"]["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third"),
+    [
+        pytest.param({"user": "u1"}, {"user": "u2"}, {"user": None}, id="two users with one e-mail address"),
+        pytest.param({"user": None, "email": "a@x.y"}, {}, {"user": None, "email": "b@x.y"}, id="nothing but e-mails"),
+    ],
+)
+async def test_what_could_be_two_accounts_is_given_to_neither(
+    database: Database,
+    keyring: Keyring,
+    pool_id: UUID,
+    make_auth_json: MakeAuthJson,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    third: dict[str, Any],
+) -> None:
+    for login in filter(None, (first, second)):
+        await import_file(database, keyring, pool_id, make_auth_json(**login))
+    with pytest.raises(IdentityConflict, match="Relink the right one"):
+        await import_file(database, keyring, pool_id, make_auth_json(**third))
+    async with database.session() as session:
+        assert {row.credential_epoch for row in await session.fetch(sa.select(accounts))} == {1}
+
+
+async def test_a_claimed_identity_that_another_account_has_is_a_conflict(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    nameless = await import_file(database, keyring, pool_id, make_auth_json(user=None, email="old@example.com"))
+    await import_file(database, keyring, pool_id, make_auth_json(user="u1"))
+    async with database.session() as session:
+        await session.execute(sa.update(accounts).where(accounts.c.id == nameless.account_id).values(email=None))
+    credentials = parse_auth_json(make_auth_json(user="u1"), datetime.now(UTC))
+    landing = Landing(lambda pools: True, target=nameless.account_id)
+    with pytest.raises(IdentityConflict):
+        async with database.transaction() as session:
+            await land(session, keyring, credentials, landing)
+
+
+async def test_a_login_for_a_deleted_account_goes_nowhere(
+    database: Database, keyring: Keyring, pool_id: UUID, make_auth_json: MakeAuthJson
+) -> None:
+    credentials = parse_auth_json(make_auth_json(), datetime.now(UTC))
+    with pytest.raises(AccountGone):
+        async with database.transaction() as session:
+            await land(session, keyring, credentials, Landing(lambda pools: True, target=uuid4()))
+    async with database.session() as session:
+        assert await session.fetch(sa.select(accounts)) == []

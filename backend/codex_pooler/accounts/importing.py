@@ -93,7 +93,7 @@ async def land(session: Session, keyring: Keyring, credentials: Credentials, lan
 
     Label, pools, priorities, history and a pause stay.  Raises IdentityConflict, IdentityMismatch, AccountGone.
     """
-    await session.fetch(queries.IDENTITY_LOCK, account=credentials.account_id)
+    await lock_identity(session, credentials)
     rows = await session.fetch(queries.SAME_ACCOUNT, chatgpt_account_id=credentials.account_id)
     if landing.target is None:
         known = _match(rows, identity_of(credentials))
@@ -110,6 +110,11 @@ async def land(session: Session, keyring: Keyring, credentials: Credentials, lan
     if landing.pool_id is not None:
         await session.execute(queries.JOIN_POOL, pool_id=landing.pool_id, account_id=account_id)
     return Imported(account_id, known is None)
+
+
+async def lock_identity(session: Session, credentials: Credentials) -> None:
+    """Let no other login of the same account in until the transaction ends; always before its rows are locked."""
+    await session.fetch(queries.IDENTITY_LOCK, account=credentials.account_id)
 
 
 def identity_of(source: Any) -> Identity:

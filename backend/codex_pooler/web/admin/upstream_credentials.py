@@ -9,7 +9,7 @@ from uuid import UUID
 
 from codex_pooler.accounts.access_tokens import credentials_of_access_token
 from codex_pooler.accounts.auth_json import AuthJsonError, Credentials, parse_auth_json
-from codex_pooler.accounts.importing import IdentityConflict, Landing, land
+from codex_pooler.accounts.importing import IdentityConflict, Landing, land, lock_identity
 from codex_pooler.accounts.login_files import logins_in
 from codex_pooler.accounts.proxies import checked_proxy, stored_proxy
 from codex_pooler.storage.database import UNAVAILABLE, Session
@@ -98,6 +98,7 @@ async def replace_credentials(call: Call) -> Any:
         proxy = await stored_proxy(session, call.context.keyring.upstream, upstream_id)
     credentials = await _credentials(call, proxy)
     async with call.changing("upstreams", "updated") as changing:
+        await lock_identity(changing.session, credentials)
         current, pools = await locked_account(call, changing.session, upstream_id)
         call.check_version(current.version)
         landing = Landing(call.caller.scope.sees_all, target=upstream_id)
