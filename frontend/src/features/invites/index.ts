@@ -1,5 +1,3 @@
-export { ReinviteDialog } from './invite-dialogs';
-export { InviteForm } from './invite-form';
 export { InvitesPage } from './invites-page';
 export { invitesQuery } from './queries';
 export { type InvitesSearch, inviteFilters, invitesSearch } from './search';

@@ -8,18 +8,21 @@ import { Button } from '@/ui/button';
 import { FacetFilter } from '@/ui/facet-filter';
 import { PageHeader, Panel } from '@/ui/page';
 import { SearchField } from '@/ui/search-field';
-import { EmptyState, ErrorState } from '@/ui/states';
-import { type InviteAction, InvitesTable } from './invites-table';
+import { EmptyState, ErrorState, Skeleton } from '@/ui/states';
+import type { InviteAction } from './invites-table';
 import { invitesQuery } from './queries';
 import { type InviteFilters, type InvitesSearch, inviteFilters, isFiltered, NO_FILTERS } from './search';
 import { INVITE_STATUS } from './status';
 
-const NewInviteDialog = lazy(() => import('./invite-dialogs').then((m) => ({ default: m.NewInviteDialog })));
+const InvitesTable = lazy(() => import('./invites-table').then((m) => ({ default: m.InvitesTable })));
+const NewInviteDialog = lazy(() =>
+  import('@/features/linking').then((m) => ({ default: m.NewInviteDialog })),
+);
 const RenewInviteDialog = lazy(() =>
-  import('./invite-dialogs').then((m) => ({ default: m.RenewInviteDialog })),
+  import('@/features/linking').then((m) => ({ default: m.RenewInviteDialog })),
 );
 const RevokeInviteDialog = lazy(() =>
-  import('./invite-dialogs').then((m) => ({ default: m.RevokeInviteDialog })),
+  import('@/features/linking').then((m) => ({ default: m.RevokeInviteDialog })),
 );
 
 interface InvitesPageProps {
@@ -60,14 +63,16 @@ function Invites({ search, onSearch }: InvitesPageProps) {
         <ErrorState error={list.error} retry={list.refetch} />
       ) : (
         <Panel className="flex min-h-0 flex-col overflow-hidden">
-          <InvitesTable
-            invites={rows}
-            loading={list.isPending}
-            mayWrite={mayWrite}
-            onNearEnd={() => list.hasNextPage && !list.isFetchingNextPage && list.fetchNextPage()}
-            onAction={(invite, action) => setChosen({ invite, action })}
-            empty={<NoInvites filters={filters} onCreate={mayWrite ? create : undefined} />}
-          />
+          <Suspense fallback={<Skeleton className="h-96 rounded-lg" />}>
+            <InvitesTable
+              invites={rows}
+              loading={list.isPending}
+              mayWrite={mayWrite}
+              onNearEnd={() => list.hasNextPage && !list.isFetchingNextPage && list.fetchNextPage()}
+              onAction={(invite, action) => setChosen({ invite, action })}
+              empty={<NoInvites filters={filters} onCreate={mayWrite ? create : undefined} />}
+            />
+          </Suspense>
         </Panel>
       )}
       <Suspense>

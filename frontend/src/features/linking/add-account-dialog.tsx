@@ -1,14 +1,13 @@
 import { FileJson, Globe, KeySquare, MailPlus, MonitorSmartphone } from 'lucide-react';
-import { lazy, type ReactNode, Suspense, useState } from 'react';
+import { type ReactNode, Suspense, useState } from 'react';
 import { ChoiceList } from '@/ui/choice-list';
 import { Dialog, DialogBody } from '@/ui/dialog';
 import { Skeleton } from '@/ui/states';
 import { ImportForm } from './import-form';
+import { InviteForm } from './invite-form';
 import { LinkForm } from './link-form';
 import { TokenForm } from './token-form';
 import type { Way } from './ways';
-
-const InviteForm = lazy(() => import('@/features/invites').then((m) => ({ default: m.InviteForm })));
 
 const WAYS: Record<Way, { icon: ReactNode; title: string; detail: string }> = {
   browser: {

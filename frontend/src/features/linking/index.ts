@@ -1,3 +1,4 @@
 export { AddAccountDialog } from './add-account-dialog';
+export { NewInviteDialog, ReinviteDialog, RenewInviteDialog, RevokeInviteDialog } from './invite-dialogs';
 export { RelinkDialog, ReplaceCredentialsDialog } from './sign-in-again-dialog';
-export { ALL_WAYS, type Way } from './ways';
+export type { Way } from './ways';

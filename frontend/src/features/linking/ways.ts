@@ -1,4 +1,2 @@
-/** How an account can come in, the usual way first. */
-export const ALL_WAYS = ['browser', 'device', 'file', 'token', 'invite'] as const;
-
-export type Way = (typeof ALL_WAYS)[number];
+/** How an account can come in. */
+export type Way = 'browser' | 'device' | 'file' | 'token' | 'invite';

@@ -8,7 +8,7 @@ import { Notice } from '@/ui/states';
 import { SwitchRow } from '@/ui/switch';
 import { explain, InviteForm } from './invite-form';
 import { InviteLink } from './invite-link';
-import { useReinvite, useRenewInvite, useRevokeInvite } from './queries';
+import { useReinvite, useRenewInvite, useRevokeInvite } from './invite-queries';
 
 interface NewInviteDialogProps {
   poolId: string | undefined;

@@ -9,7 +9,7 @@ import { Select } from '@/ui/select';
 import { Notice } from '@/ui/states';
 import { SwitchRow } from '@/ui/switch';
 import { InviteLink } from './invite-link';
-import { useCreateInvite } from './queries';
+import { useCreateInvite } from './invite-queries';
 
 const VALIDITY = [
   { value: '4', label: '4 hours' },
