@@ -34,7 +34,7 @@ MAY_IMPORT["jobs"] = set(MAY_IMPORT) - {"simulator"}
 MAY_IMPORT["web"] = set(MAY_IMPORT) - {"simulator"} | {"config"}
 
 # Modules beside the rooms that put everything together; nothing but them may import them (config: also web).
-WIRING = {"__init__", "__main__", "app", "background", "cli", "config", "demo", "doctor", "process", "workers"}
+WIRING = {"__init__", "__main__", "app", "cli", "config", "demo", "doctor", "process", "workers"}
 # What only reads and decides must not be able to wait or to open a connection.
 WITHOUT_INPUT_OUTPUT = {"protocol": {"asyncio", "aiohttp", "socket", "ssl", "uvloop", "threading"}}
 

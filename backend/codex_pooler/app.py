@@ -33,6 +33,7 @@ from codex_pooler.web.server import Runner
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 50.0  # how long running turns may go on after SIGTERM
+CUT_SECONDS = 2.0  # and how long they have once they are cut off
 
 
 def web_app(running: Process, dist: Path | None = None) -> web.Application:
@@ -100,7 +101,7 @@ def _add_health_routes(app: web.Application) -> None:
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int, *, shared: bool = False) -> AsyncIterator[int]:
     """Accept connections; yields the port.  On the way out running turns may finish within DRAIN_SECONDS."""
-    runner = Runner(app, drain_seconds=DRAIN_SECONDS)
+    runner = Runner(app, drain_seconds=CUT_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_port=shared or None, backlog=1024)
@@ -108,8 +109,16 @@ async def listening(app: web.Application, host: str, port: int, *, shared: bool 
         address = runner.addresses[0]
         yield int(address[1])
     finally:
-        app[health.DRAINING].set()
-        await asyncio.gather(runner.cleanup(), app[HOUSE].clients_gone(DRAIN_SECONDS))
+        await _drain(app, runner)
+        await runner.cleanup()
+
+
+async def _drain(app: web.Application, runner: Runner) -> None:
+    """Until all that runs has ended: whoever comes meanwhile is told to come again, so that nobody hangs."""
+    app[health.DRAINING].set()
+    running = runner.refuse_newcomers(health.while_stopping)
+    await app.shutdown()
+    await asyncio.gather(runner.ended(running, DRAIN_SECONDS), app[HOUSE].clients_gone(DRAIN_SECONDS))
 
 
 def settle_memory() -> None:

@@ -13,7 +13,6 @@ import orjson
 
 from tests.process.served import Installation, Served, serving, until
 from tests.process.test_kill import TOKENS, assert_rollup_agrees, counted, total
-from tests.process.test_stopping import refused
 
 RESPONSES = "/backend-api/codex/responses"
 
@@ -63,7 +62,7 @@ async def test_f13_sigterm_lets_turns_on_sockets_finish_and_says_goodbye(install
         served.process.send_signal(signal.SIGTERM)
         assert [(await next_event(socket))["type"] for socket in idle] == ["closed"] * 3
         assert {socket.close_code for socket in idle} == {1001}
-        await until(lambda: refused(served.port), "it still takes connections")
+        await served.readiness("draining")
         assert not any(task.done() for task in (*running, *over_http)), "the turns are still running at this point"
         assert await asyncio.gather(*running) == ["response.completed"] * 10
         await asyncio.gather(*over_http)

@@ -43,11 +43,20 @@ def alive(process: int) -> bool:
     return state != "Z"
 
 
-async def test_sigterm_lets_running_turns_finish_and_stores_them(installation: Installation) -> None:
+async def newcomer(served: Served) -> int:
+    """What a turn is answered that comes now, over a connection of its own."""
+    headers = {"Authorization": f"Bearer {served.installation.key}", "Connection": "close"}
+    url = f"{served.origin}/backend-api/codex/responses"
+    async with served.http.post(url, json={"model": "gpt-5.5", "input": []}, headers=headers) as answer:
+        return answer.status
+
+
+async def test_scenario_51_sigterm_lets_running_turns_finish_and_takes_no_new_ones(installation: Installation) -> None:
     async with serving(installation) as served:
         running = await served.begin_turns(5)
         served.process.send_signal(signal.SIGTERM)
-        await until(lambda: refused(served.port), "it still takes connections")
+        await served.readiness("draining")
+        assert await newcomer(served) == 503
         assert not any(task.done() for task in running), "the turns are still running at this point"
         await asyncio.gather(*running)
         assert await served.ended() == 0

@@ -18,13 +18,14 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60.0  # a worker that has not been heard of for so long is gone; it says something every 10 s
 EVERY_SECONDS = 10.0
+HEARD_SECONDS = 15.0  # within so much of the database being there, whoever lives has been heard of
 RESCUES = 3  # more than its attempts: what takes so many workers down with it is not tried again
 LOST = "The process that ran it ended, or lost the database for a minute."
 
 
 async def keep_rescuing(database: Database, lease_seconds: float = LEASE_SECONDS) -> None:
     """Runs until cancelled, in one process.  When nobody could be heard, everybody gets the time to be heard again."""
-    wait = lease_seconds
+    wait = HEARD_SECONDS
     while True:
         await asyncio.sleep(wait)
         try:
@@ -32,7 +33,7 @@ async def keep_rescuing(database: Database, lease_seconds: float = LEASE_SECONDS
             wait = EVERY_SECONDS
         except (psycopg2.Error, *UNAVAILABLE) as exc:
             log.warning("jobs of lost workers cannot be looked for (%s), trying again", type(exc).__name__)
-            wait = lease_seconds
+            wait = HEARD_SECONDS
 
 
 async def rescue(database: Database, lease_seconds: float, jobs: Mapping[str, Job] = JOBS) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.telemetry.metrics import Gauges, Metrics
 from codex_pooler.web.context import CONTEXT
-from codex_pooler.web.errors import not_found
+from codex_pooler.web.errors import Handler, not_found, refusal
 
 READY_SECONDS = 3.0
+STILL_ANSWERED = ("/healthz", "/readyz", "/metrics")
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining", asyncio.Event)
 METRICS = web.AppKey("metrics", Metrics)
 GAUGES: web.AppKey[Callable[[], Gauges]] = web.AppKey("gauges")
@@ -34,6 +36,19 @@ async def readyz(request: web.Request) -> web.Response:
     except (*UNAVAILABLE, RuntimeError):
         return web.json_response({"status": "degraded", "database": "unavailable"})
     return web.json_response({"status": "ok", "database": "ok"})
+
+
+def while_stopping(handler: Handler) -> Handler:
+    """For those who come while the last turns end: whether the process is well, and that it takes nothing new."""
+
+    async def handle(request: Any) -> web.StreamResponse:
+        if request.rel_url.path in STILL_ANSWERED:
+            return await handler(request)
+        response = refusal(503, "server_is_overloaded", "this gateway is stopping; try again shortly", retry_after=1)
+        response.force_close()
+        return response
+
+    return handle
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +23,7 @@ MESSAGES = {
     500: ("internal_error", "the gateway failed to handle this request; its log says more"),
 }
 LINGER_SECONDS = 2.0
+ENDED_POLL_SECONDS = 0.05
 HEADER_BYTES = 64 * 1024
 FIRST_REQUEST_SECONDS = 30.0  # from connecting to the end of the first request's headers
 KEEPALIVE_SECONDS = 75.0  # from an answer to the end of the next request's headers
@@ -120,6 +122,25 @@ class Runner(web.AppRunner):
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
         )
+
+    def refuse_newcomers(self, instead: Callable[[Any], Any]) -> set[Any]:
+        """From now on connections end with the answer they are at, and new ones get ``instead`` of the application,
+        a handler made of its own.  The connections that are open."""
+        server = self.server
+        if server is None:
+            return set()
+        running = set(server.connections)
+        server.request_handler = instead(server.request_handler)
+        server.pre_shutdown()
+        return running
+
+    async def ended(self, connections: set[Any], seconds: float) -> None:
+        """Wait for these connections, no longer than that."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self.server and connections & set(self.server.connections):
+            if asyncio.get_running_loop().time() >= deadline:
+                return
+            await asyncio.sleep(ENDED_POLL_SECONDS)
 
     async def _make_server(self) -> Server:
         made = await super()._make_server()
