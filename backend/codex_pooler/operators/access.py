@@ -8,15 +8,18 @@ from datetime import datetime
 from uuid import UUID
 
 READS = ("pools:read", "upstreams:read", "keys:read", "invites:read", "requests:read", "stats:read")
+OWN = ("pools:write", "settings:read", "settings:write", "bundles:write")
 JOBS = ("jobs:read", "jobs:write")
 POOL_WORK = ("upstreams:write", "keys:write", "invites:write", "audit:read")
 
 CAPABILITIES: dict[str, frozenset[str]] = {
-    "instance_owner": frozenset((*READS, *POOL_WORK, "pools:write", "settings:read", "settings:write", *JOBS)),
+    "instance_owner": frozenset((*READS, *POOL_WORK, *OWN, *JOBS)),
     "instance_admin": frozenset((*READS, *POOL_WORK)),
     "instance_viewer": frozenset(READS),
 }
-SCOPES: tuple[str, ...] = tuple(sorted(CAPABILITIES["instance_owner"]))
+# what takes a person in front of a browser: no token ever may
+IN_PERSON = frozenset({"bundles:write"})
+SCOPES: tuple[str, ...] = tuple(sorted(CAPABILITIES["instance_owner"] - IN_PERSON))
 
 
 @dataclass(frozen=True)
@@ -74,4 +77,4 @@ class Caller:
 def granted(role: str, scopes: Sequence[str] | None) -> frozenset[str]:
     """What a role allows, cut down to a token's scopes when there are any: never more than the role."""
     allowed = CAPABILITIES[role]
-    return allowed if scopes is None else allowed & frozenset(scopes)
+    return allowed if scopes is None else (allowed & frozenset(scopes)) - IN_PERSON

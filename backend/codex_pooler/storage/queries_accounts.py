@@ -213,7 +213,12 @@ LOGIN = Query(
 RENEWABLE = Query(
     sa.select(*_RENEWAL_COLUMNS)
     .select_from(_with_secrets)
-    .where(_refresh.c.sealed.is_not(None), sa.not_(accounts.c.refresh_refused), sa.not_(_LEASED.element))
+    .where(
+        _refresh.c.sealed.is_not(None),
+        sa.not_(accounts.c.refresh_refused),
+        sa.not_(_LEASED.element),
+        accounts.c.state != "disabled",  # somebody else may be renewing it now
+    )
 )
 TAKE_LEASE = Query(sa.update(accounts).where(_ACCOUNT_ID).values(refresh_leased_until=sa.func.now() + LEASE))
 

@@ -44,7 +44,7 @@ def test_every_changing_endpoint_says_what_it_is_written_down_as(endpoint: Endpo
 async def test_a_change_is_written_with_who_what_and_where_to(owner: Browserless) -> None:
     pool = await owner.post("/pools", {"name": "Team"})
     await owner.call("PATCH", f"/pools/{pool['id']}", {"name": "Crew"}, headers={"X-Request-Id": "my-request"})
-    renamed, created = await trail(owner)
+    renamed, created = await trail(owner, "?target_type=pool")
     assert (created["action"], renamed["action"]) == ("pool.create", "pool.update")
     assert renamed["actor"]["type"] == "api_token"
     assert renamed["actor"]["label"] == "Ada L (token test)"
@@ -184,7 +184,7 @@ async def test_what_happens_to_an_account_by_itself_names_its_pools(
     identity = imported["account"]["id"]
     async with database.transaction() as session:
         await record_account_event(session, "account.reauth_required", UUID(identity), reason="invalid_grant")
-    (event,) = await trail(owner, "?actor_type=system")
+    (event,) = await trail(owner, "?actor_type=system&target_type=upstream_account")
     assert event["target"] == {"type": "upstream_account", "id": identity, "label": imported["account"]["label"]}
     assert event["pools"] == [{"id": pool["id"], "name": "Team"}]
     assert event["reason"] == "invalid_grant"

@@ -184,6 +184,7 @@ class Endpoint:
     optional_body: bool
     media_type: str
     audit: str | None
+    most_bytes: int
 
     @property
     def is_unsafe(self) -> bool:
@@ -215,7 +216,7 @@ class Endpoint:
             return None
         if request.content_type not in JSON_TYPES.get(self.method, ("application/json",)):
             raise Problem(415, "unsupported_media_type", "Send JSON with Content-Type: application/json.")
-        document = parse_json(await read_limited(request, BODY_LIMIT_BYTES))
+        document = parse_json(await read_limited(request, self.most_bytes))
         try:
             return self.body().load(document)
         except ValidationError as exc:
@@ -259,6 +260,7 @@ class Api:
         optional_body: bool = False,
         media_type: str = "application/json",
         audit: str | None = None,
+        most_bytes: int = BODY_LIMIT_BYTES,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated handler.  ``needs`` is a capability or one of the words above: no default.
 
@@ -283,6 +285,7 @@ class Api:
                     optional_body=optional_body,
                     media_type=media_type,
                     audit=audit,
+                    most_bytes=most_bytes,
                 )
             )
             return handler

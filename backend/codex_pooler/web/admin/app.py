@@ -15,9 +15,11 @@ from psycopg2 import errors as pg
 
 from codex_pooler.accounts.access_tokens import AccessTokenError
 from codex_pooler.accounts.auth_json import AuthJsonError
+from codex_pooler.accounts.bundle import BundleRefused
 from codex_pooler.accounts.flow_codes import FlowRefused
 from codex_pooler.accounts.importing import AccountGone, IdentityConflict, IdentityMismatch
 from codex_pooler.accounts.invites import InviteRefused
+from codex_pooler.accounts.moving import NotMovable
 from codex_pooler.accounts.states import AccountActionRefused
 from codex_pooler.keys.editing import KeyEditRefused
 from codex_pooler.keys.lifecycle import KeyActionRefused
@@ -30,6 +32,7 @@ from codex_pooler.web.admin import (
     api_keys,
     audit_logs,
     bootstrap,
+    bundles,
     client_configs,
     cockpit,
     events,
@@ -76,6 +79,7 @@ PAGES = (
     events,
     settings,
     audit_logs,
+    bundles,
     jobs,
 )
 ENDPOINTS: tuple[Endpoint, ...] = tuple(endpoint for page in PAGES for endpoint in page.api.endpoints)
@@ -160,8 +164,12 @@ def _throttled(exc: Throttled) -> Problem:
     return Problem(429, "login_throttled", detail, headers={"Retry-After": str(exc.retry_after_seconds)})
 
 
+BUNDLE_FIELDS = {"weak_passphrase": "/passphrase", "wrong_passphrase": "/passphrase"}
+
 # First match wins.
 TRANSLATIONS: tuple[tuple[Any, Callable[[Any], Problem]], ...] = (
+    (BundleRefused, lambda e: refused_field(BUNDLE_FIELDS.get(e.code, "/bundle"), e.code, str(e))),
+    (NotMovable, lambda e: Problem(409, "not_exportable", str(e))),
     (AuthJsonError, lambda e: Problem(422, e.code, e.message, errors=[("/auth_json", e.code, e.message)])),
     (AccessTokenError, lambda e: Problem(e.status, e.code, e.message, errors=[("/access_token", e.code, e.message)])),
     (IdentityConflict, lambda e: Problem(409, "identity_conflict", str(e))),
