@@ -28,7 +28,7 @@ export async function startInstance(): Promise<LiveInstance> {
   const backend = `http://127.0.0.1:${backendPort}`;
   const origin = `http://127.0.0.1:${port}`;
   const processes = [
-    start(['simulate', '--port', String(backendPort)], {}),
+    start(['simulate', '--port', String(backendPort), '--accounts', '6'], {}),
     start(['serve'], {
       CODEX_POOLER_STATE_DIR: join(folder, 'state'),
       CODEX_POOLER_HTTP_PORT: String(port),

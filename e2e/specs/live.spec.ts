@@ -1,18 +1,7 @@
-import { test as base, expect } from '@playwright/test';
-import { type LiveInstance, startInstance } from '../live-instance';
+import { expect } from '@playwright/test';
+import type { LiveInstance } from '../live-instance';
 import { collectProblems, openDialog, reportViolations } from './fixtures';
-
-const test = base.extend<object, { live: LiveInstance }>({
-  live: [
-    // biome-ignore lint/correctness/noEmptyPattern: the runner reads the fixtures a fixture needs from this pattern
-    async ({}, use) => {
-      const live = await startInstance();
-      await use(live);
-      await live.stop();
-    },
-    { scope: 'worker', timeout: 180_000 },
-  ],
-});
+import { test } from './live-fixture';
 
 const PASSWORD = 'correct horse battery';
 
@@ -45,14 +34,18 @@ test('from first set-up to a turn in the request log, against the real thing', a
 
   await test.step('refuse a file that is no sign-in, then import two accounts', async () => {
     await page.getByRole('link', { name: 'Upstreams' }).click();
-    await page.getByRole('button', { name: 'Import account' }).click();
     const dialog = openDialog(page);
+    const choose = async () => {
+      await page.getByRole('button', { name: 'Add account' }).first().click();
+      await dialog.getByRole('button', { name: 'auth.json' }).click();
+    };
+    await choose();
     await dialog.getByRole('textbox', { name: 'auth.json' }).fill('{"OPENAI_API_KEY": "sk-none"}');
     await dialog.getByRole('button', { name: 'Import', exact: true }).click();
     await expect(dialog.getByRole('alert')).toContainText('API key');
-    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.getByRole('button', { name: 'Close' }).click();
     for (const name of ['acct-1', 'acct-2']) {
-      await page.getByRole('button', { name: 'Import account' }).click();
+      await choose();
       const { auth_json } = await (await fetch(`${live.control}/accounts/${name}`)).json();
       await dialog.getByRole('textbox', { name: 'auth.json' }).fill(JSON.stringify(auth_json));
       await dialog.getByLabel('Label').fill(name);
