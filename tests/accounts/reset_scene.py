@@ -53,9 +53,11 @@ class Bank(ResetsClient):
     spent: dict[UUID, tuple[UUID, float]] = field(default_factory=dict)
     wasted: int = 0
     lists: bool = True
+    reads: int = 0
     gate: asyncio.Event | None = None
 
     async def read(self, account: Credential) -> Listing:
+        self.reads += 1
         if not self.lists:
             raise ResetsUnavailable("status_503")
         left = self.holders[account.id].credits

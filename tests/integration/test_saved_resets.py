@@ -245,6 +245,45 @@ async def test_without_a_database_nothing_is_spent_and_the_refusal_is_the_usual_
     assert asked(gateway) == []
 
 
+async def test_a_person_spends_one_after_looking(gateway: Gateway) -> None:
+    await bank(gateway, "acct-1", [86_400, 20 * 86_400])
+    await use_up(gateway, "acct-1", percent=60)
+    path = f"/upstreams/{id_of(gateway, 'acct-1')}/saved-resets/redeem"
+    assert await refused(gateway, path, 3) == (409, "count_changed")
+    assert await refused(gateway, f"/upstreams/{id_of(gateway, 'acct-2')}/saved-resets/redeem", 1) == (
+        409,
+        "count_changed",
+    )
+    assert asked(gateway) == []
+    shown = await gateway.admin("POST", path, {"confirm": True, "expected_available": 2})
+    assert shown["available"] == 1
+    assert [each["state"] for each in shown["items"]] == ["consumed", "available"]
+    assert [(each["trigger"], each["state"]) for each in shown["redemptions"]] == [("manual", "confirmed")]
+    assert await refused(gateway, path, 2) == (409, "count_changed")
+    events = (await gateway.admin("GET", "/audit-logs?action=upstream_account.saved_reset_redeem"))["items"]
+    assert [event["target"]["label"] for event in events] == ["acct-1"]
+
+
+async def test_a_person_waits_while_one_is_being_spent(gateway: Gateway) -> None:
+    await bank(gateway, "acct-1", 2)
+    await use_up(gateway, "acct-1")
+    await gateway.fault("acct-1", "answer_lost", route="consume")
+    await gateway.fault("acct-1", "bad_gateway", times=9, route="usage")
+    path = f"/upstreams/{id_of(gateway, 'acct-1')}/saved-resets/redeem"
+    shown = await gateway.admin("POST", path, {"confirm": True, "expected_available": 2})
+    assert shown["redemptions"][0]["state"] == "awaiting_confirmation"
+    assert await refused(gateway, path, 1) == (409, "redemption_in_progress")
+    assert len(asked(gateway)) == 1
+
+
+async def refused(gateway: Gateway, path: str, expected: int) -> tuple[int, str]:
+    """Status and code of an attempt to spend one by hand."""
+    headers = {"Authorization": f"Bearer {gateway.token}"}
+    body = {"confirm": True, "expected_available": expected}
+    async with gateway.http.post(f"{gateway.origin}/api/admin/v1{path}", json=body, headers=headers) as answer:
+        return answer.status, (await answer.json())["code"]
+
+
 async def test_a_reset_about_to_expire_is_used(gateway: Gateway) -> None:
     await bank(gateway, "acct-1", [3_600, 20 * 86_400])
     await allow(gateway, "acct-1")
