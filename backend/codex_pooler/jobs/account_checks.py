@@ -69,6 +69,8 @@ class AccountChecks:
                 await self.look(time.time())
             except UNAVAILABLE as exc:
                 log.warning("accounts were not checked (%s); trying again shortly", type(exc).__name__)
+            except Exception:  # nobody else would go on
+                log.exception("checking accounts broke off")
 
     def wish(self, account_id: UUID) -> None:
         """Something is wrong with the account: ask with the next look, however new the last answer is."""
