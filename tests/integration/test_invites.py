@@ -226,6 +226,36 @@ async def test_an_invite_that_ends_at_the_last_moment_keeps_the_login_out(
     assert await party.stored_nothing()
 
 
+async def test_who_revokes_while_a_login_is_being_stored_waits_and_is_told(party: Party) -> None:
+    """The two lock the same rows in the same order, so neither is a deadlock's victim."""
+    made, guest = await party.invite()
+    await party.enter(await guest.begin(), "anna")
+    (flow,) = await party.rows(oauth_flows)
+    url = f"{party.gateway.origin}/api/admin/v1/invites/{made['id']}/revoke"
+    header = {"Authorization": f"Bearer {party.gateway.token}"}
+    revoking: list[asyncio.Task[Any]] = []
+
+    async def join(session: Session, imported: Imported) -> None:
+        revoking.append(asyncio.create_task(party.gateway.http.post(url, headers=header)))
+        await until_somebody_waits_for_a_lock(party)
+        await accept(session, UUID(made["id"]), imported.account_id, datetime.now(UTC))
+
+    flows = party.gateway.process.context.flows
+    assert (await flows.poll(flow.id, lambda pools: True, lambda credentials: None, also=join)).state == "completed"
+    async with await revoking[0] as answer:
+        assert (answer.status, (await answer.json())["code"]) == (410, "invite_consumed")
+    assert await party.status(made) == "accepted"
+
+
+async def until_somebody_waits_for_a_lock(party: Party) -> None:
+    waiting = sa.text(
+        "SELECT count(*) AS many FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS), party.gateway.process.context.database.session() as session:
+        while (await session.one(waiting)).many == 0:
+            await asyncio.sleep(0.02)
+
+
 async def test_links_that_have_ended_or_never_were_tell_nothing(party: Party) -> None:
     made, guest = await party.invite(note="for your eyes only")
     again = await party.gateway.admin("POST", f"/invites/{made['id']}/reissue")
