@@ -86,7 +86,7 @@ test('every way an account comes in, against the real thing', async ({ page, liv
     const token = dialog.getByRole('textbox', { name: 'Access token' });
     await token.fill('at-nobody-knows-this-one');
     await dialog.getByRole('button', { name: 'Add account' }).click();
-    await expect(dialog.getByRole('alert')).toContainText('does not accept this access token');
+    await expect(dialog).toContainText('does not accept this access token');
     const { personal_token } = await control(live, '/accounts/acct-5');
     await token.fill(personal_token);
     await dialog.getByLabel('Label').fill('by token');
