@@ -25,6 +25,7 @@ from codex_pooler.accounts.reset_flights import ResetFlights
 from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
 from codex_pooler.gateway.house import House, moment
+from codex_pooler.gateway.probe import probe
 from codex_pooler.jobs.account_checks import AccountChecks
 from codex_pooler.jobs.bindings import BindingKeeper
 from codex_pooler.jobs.catalog_sync import CatalogSync
@@ -205,6 +206,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             version=__version__,
             started_at=datetime.now(UTC),
             settings=lambda: house.snapshot.current.settings,
+            probe=partial(probe, house),
         )
         yield Process(context, house, spool, writer, broadcaster, worker)
 

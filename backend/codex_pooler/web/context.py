@@ -14,6 +14,7 @@ from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
+from codex_pooler.gateway.probe import Probed
 from codex_pooler.jobs.queue import Queue
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
@@ -83,6 +84,7 @@ class WebContext:
     version: str
     started_at: datetime
     settings: Callable[[], Settings] = lambda: DEFAULTS
+    probe: Callable[[UUID, str | None], Awaitable[Probed]] | None = None  # None: this process serves no turns
 
 
 CONTEXT = web.AppKey("context", WebContext)

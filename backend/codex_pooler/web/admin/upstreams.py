@@ -19,6 +19,8 @@ from codex_pooler.web.admin.schemas import common
 from codex_pooler.web.admin.schemas.upstreams import (
     MOST_TAGS,
     DeleteConfirmation,
+    ProbeInput,
+    ProbeResult,
     Upstream,
     UpstreamBulk,
     UpstreamBulkInput,
@@ -29,6 +31,7 @@ from codex_pooler.web.admin.upstream_view import account_view, account_views, lo
 
 api = Api("upstreams")
 EDITABLE = ("label", "notes", "tags")
+PROBED = ("ok", "model", "status", "latency_ms", "ttft_ms")
 
 
 @api.endpoint("GET", "/upstreams", needs="upstreams:read", returns=UpstreamPage)
@@ -178,6 +181,36 @@ async def _refresh(call: Call, upstream_id: UUID) -> dict[str, Any]:
         raise _not_renewed(renewal)
     async with call.context.database.session() as session:
         return await account_view(call, session, upstream_id)
+
+
+@api.endpoint(
+    "POST",
+    "/upstreams/{upstream_id}/probe",
+    needs="upstreams:write",
+    body=ProbeInput,
+    returns=ProbeResult,
+    optional_body=True,
+    errors=(404, 409),
+    audit="upstream_account.probe",
+)
+async def probe_upstream(call: Call) -> Any:
+    """Send one tiny real turn with this account, whatever routing thinks of it, and tell what came of it."""
+    upstream_id, asked = call.ids["upstream_id"], call.body or {}
+    async with call.context.database.transaction() as session:
+        current, pools = await locked_account(call, session, upstream_id)
+    if reason := states.refusals(current.state, login_refused=current.refresh_refused)["probe"]:
+        raise states.AccountActionRefused(reason)
+    if call.context.probe is None:
+        raise Problem(409, "not_serving", "This process serves no turns.")
+    probed = await call.context.probe(upstream_id, asked.get("model"))
+    with suppress(*UNAVAILABLE):
+        async with call.context.database.transaction() as session:
+            change = Changing(session, outcome="success" if probed.ok else "failure", reason=probed.code)
+            change.touched(upstream_id, pools)
+            change.details |= {"model": probed.model, "latency_ms": probed.latency_ms}
+            await call.record(session, change)
+    error = None if probed.ok else {"code": probed.code, "detail": probed.detail}
+    return {**{name: getattr(probed, name) for name in PROBED}, "error": error}
 
 
 async def _record_renewal(call: Call, upstream_id: UUID, pools: list[UUID], renewal: Renewal) -> None:

@@ -243,6 +243,30 @@ class UpstreamBulk(Shape):
     results = list_of(BulkResult)
 
 
+class ProbeInput(Shape):
+    """Which model to try; without one the smallest that the account is known to have."""
+
+    model = line(1, 160)
+
+
+class ProbeError(Shape):
+    """Why the account did not answer, by code, and in the backend's or our own words."""
+
+    code = text()
+    detail = text(null=True)
+
+
+class ProbeResult(Shape):
+    """What came of one tiny real turn; ``status`` is the backend's own, null when it never answered."""
+
+    ok = out(fields.Boolean)
+    model = text()
+    status = count(null=True)
+    latency_ms = count()
+    ttft_ms = count(null=True)
+    error = nested(ProbeError, null=True)
+
+
 class DeleteConfirmation(Shape):
     """The account's label, typed again, for those who want to be asked."""
 
