@@ -33,7 +33,7 @@ from codex_pooler.web.server import Runner
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 50.0  # how long running turns may go on after SIGTERM
-CUT_SECONDS = 2.0  # and how long they have once they are cut off
+CUT_SECONDS = 1.0  # and how long they have once they are cut off
 
 
 def web_app(running: Process, dist: Path | None = None) -> web.Application:

@@ -257,3 +257,14 @@ def test_all_three_shapes_of_a_catalogue_are_read() -> None:
     read = [{"id": "a", "object": "model", "slug": "a"}, {"slug": "b", "again": True}]
     for document in ({"models": entries}, {"data": entries}, entries):
         assert read_models(orjson.dumps(document)) == read
+
+
+async def test_asked_for_by_hand_a_catalogue_is_fetched_however_new_it_is(lab: Lab) -> None:
+    one, other = await lab.add(1), await lab.add(2)
+    await lab.look()
+    assert await lab.sync.sync_now(time.time(), other) == 0
+    assert [account for account, *_ in lab.backend.asked] == ["acc-1", "acc-2", "acc-2"]
+    lab.backend.status = 500
+    assert await lab.sync.sync_now(time.time()) == 2
+    assert len(lab.backend.asked) == 5
+    assert lab.models(one)

@@ -387,3 +387,21 @@ def test_an_account_that_comes_later_is_asked_about_within_seconds(database: Dat
     present.append(newcomer)
     asking._due(NOW, 1_100.0)
     assert newcomer.id in [one.id for one in asking._due(NOW, 1_104.0)]
+
+
+async def test_asked_for_by_hand_accounts_are_asked_about_whosever_turn_it_is(
+    backend: Backend, client: UsageClient, database: Database
+) -> None:
+    both = polling(database, client, Quotas(), account(1), account(2))
+    async with database.session() as session:
+        for number in (1, 2):
+            await session.run(
+                "INSERT INTO accounts (id, label, chatgpt_account_id, identity_key)"
+                " VALUES (%(id)s, 'x', %(id)s, %(id)s)",
+                {"id": str(UUID(int=number))},
+            )
+    assert await both.ask_now(UUID(int=2)) == (1, 1)
+    assert [request.headers["chatgpt-account-id"] for request in backend.asked] == ["acct-2"]
+    assert await both.ask_now() == (1, 1), "what was told a moment ago is not asked for again"
+    assert await both.ask_now(UUID(int=9)) == (0, 0)
+    assert both._due(time.time(), time.monotonic()) == []
