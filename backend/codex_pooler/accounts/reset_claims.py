@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from codex_pooler.quota.resets import MANUAL, Credit, Policy, Week, first_to_spend, policy_of
+from codex_pooler.quota.resets import MANUAL, Credit, Policy, Week, first_to_spend, is_worth, policy_of
 from codex_pooler.storage import queries_resets as queries
 from codex_pooler.storage.audit import Event, record
 from codex_pooler.storage.database import Database, Session
@@ -45,7 +46,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """There is no claim: ``reason`` is ``policy``, ``state``, ``nothing_to_spend``, ``in_progress`` or ``cooling``.
+    """There is no claim: ``reason`` is ``policy``, ``state``, ``nothing_to_spend``, ``not_needed``, ``in_progress`` or
+    ``cooling``.
 
     ``claim`` is the one that is in the way.
     """
@@ -88,7 +90,10 @@ class Claims:
             if other is not None:
                 claim = claim_of(other)
                 return Denied("in_progress" if claim.phase in queries.OPEN else "cooling", claim)
-            return await self._take(session, account_id, trigger, week, _first(listing, policy))
+            credit = _first(listing, policy)
+            if credit is not None and not is_worth(trigger, policy, week, credit, time.time()):
+                return Denied("not_needed")
+            return await self._take(session, account_id, trigger, week, credit)
 
     async def take_for_operator(
         self, session: Session, account_id: UUID, week: Week | None, listing: Listing, operator_id: UUID | None

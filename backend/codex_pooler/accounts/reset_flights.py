@@ -71,6 +71,7 @@ class ResetFlights:
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+        await self._saved.close(LEAVE_SECONDS)
 
     def _rests(self, pool_id: UUID) -> bool:
         return time.monotonic() < self._rests_until.get(pool_id, 0.0)

@@ -139,6 +139,14 @@ class SavedResets:
         task.add_done_callback(self._sent)
         return task
 
+    async def close(self, seconds: float) -> None:
+        """Let what is being sent end within so many seconds; the rest is carried on elsewhere."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=seconds)
+        for task in tuple(self._sending):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     def _sent(self, task: asyncio.Task[Redemption]) -> None:
         self._sending.discard(task)
         if not task.cancelled() and (exc := task.exception()):

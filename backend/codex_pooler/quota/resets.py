@@ -149,6 +149,17 @@ def is_worth_rescuing(policy: Policy, week: Week | None, credit: Credit, now: fl
     return left <= LAST_CALL_SECONDS and week.used_percent > 0 and lost_first
 
 
+def is_worth(trigger: str, policy: Policy, week: Week | None, credit: Credit, now: float) -> bool:
+    """The last word on spending this saved reset without a person, whoever proposed it and when."""
+    if not policy.auto_redeem_enabled:
+        return False
+    if trigger == BLOCKED:
+        return helps(policy, week, now)
+    if trigger == THRESHOLD:
+        return policy.watches_threshold and helps_early(policy, week, now)
+    return trigger == EXPIRY and is_worth_rescuing(policy, week, credit, now)
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One member of a pool that is asked whether it still serves.
