@@ -81,7 +81,7 @@ def test_every_sealed_column_is_a_place() -> None:
     assert binary == {(place.table.name, "sealed") for place in COLUMNS}
 
 
-async def test_everything_moves_and_opens_without_the_old_key(database: Database, tmp_path: Path) -> None:
+async def test_scenario_37_everything_moves_and_opens_without_the_old_key(database: Database, tmp_path: Path) -> None:
     await stored(database, OLD, tmp_path)
     before = await opened(database, OLD, tmp_path)
     assert len(before) == 7

@@ -68,7 +68,7 @@ async def test_addresses_are_kept_only_if_wanted(owner: Browserless, database: D
     assert event["changes"] == [{"field": "store_client_ip", "shown": True, "before": True, "after": False}]
 
 
-async def test_accounts_and_keys_leave_their_lines_and_no_secret(
+async def test_scenario_38_accounts_and_keys_leave_their_lines_and_no_secret(
     owner: Browserless, pool: Any, make_auth_json: MakeAuthJson, database: Database
 ) -> None:
     file = make_auth_json()
