@@ -27,6 +27,7 @@ from codex_pooler.quota.resets import (
     Week,
     effect_of,
     first_to_spend,
+    is_worth,
     is_worth_rescuing,
     policy_of,
     rescue_of,
@@ -163,6 +164,28 @@ def test_whatever_a_pool_looks_like_nothing_is_spent_beside_a_week_with_room(sea
 )
 def test_what_would_be_lost_is_used_before(left: float, week: Week | None, policy: Policy, saved: bool) -> None:
     assert is_worth_rescuing(policy, week, Credit("c", NOW + left), NOW) is saved
+
+
+@pytest.mark.parametrize(
+    ("trigger", "policy", "week", "worth"),
+    [
+        (BLOCKED, AUTO, FULL, True),
+        (BLOCKED, AUTO, NEARLY, False),
+        (BLOCKED, AUTO, None, False),
+        (BLOCKED, BY_HAND, FULL, False),
+        (BLOCKED, replace(AUTO, min_blocked_minutes=10_000), FULL, False),
+        (THRESHOLD, EARLY, NEARLY, True),
+        (THRESHOLD, EARLY, ROOMY, False),
+        (THRESHOLD, AUTO, NEARLY, False),
+        ("expiry", AUTO, FULL, True),
+        ("expiry", AUTO, ROOMY, False),
+        ("manual", AUTO, FULL, False),
+    ],
+)
+def test_the_policy_as_it_is_when_something_is_spent_has_the_last_word(
+    trigger: str, policy: Policy, week: Week | None, worth: bool
+) -> None:
+    assert is_worth(trigger, policy, week, Credit("c", NOW + DAY), NOW) is worth
 
 
 def test_the_soonest_to_expire_goes_first_and_never_more_than_may() -> None:

@@ -130,7 +130,7 @@ class SavedResetCare:
                 await self.look()
             except (psycopg2.Error, OSError, *UNAVAILABLE) as exc:
                 log.warning("saved resets cannot be looked after now (%s); trying again", type(exc).__name__)
-            except Exception:  # one account's trouble must not end the care for all others
+            except Exception:  # whatever it was, the next pass may go well
                 log.exception("looking after saved resets broke off")
             await asyncio.sleep(TICK_SECONDS)
 
@@ -148,7 +148,7 @@ class SavedResetCare:
     async def _each(self, account_ids: Sequence[UUID], work: Callable[[UUID], Awaitable[object]]) -> None:
         async def one(account_id: UUID) -> None:
             async with self._gate:
-                await work(account_id)
+                await _apart(account_id, work(account_id))
 
         await asyncio.gather(*map(one, account_ids))
 
@@ -157,7 +157,7 @@ class SavedResetCare:
         async with self._database.session() as session:
             rows = await session.fetch(queries.UNFINISHED)
         for row in rows:
-            await self.saved.settle(row)
+            await _apart(row.account_id, self.saved.settle(row))
 
     async def read(self, account_id: UUID, least_age: float = 0.0) -> bool:
         """Read an account's list, unless another process has set out to within ``least_age`` seconds.
@@ -217,6 +217,16 @@ class SavedResetCare:
         held = (await self._held([account_id]))[account_id]
         if account and self._may_be_rescued(account, held, now):
             await self.saved.redeem(account_id, EXPIRY)
+
+
+async def _apart(account_id: UUID, work: Awaitable[object]) -> None:
+    """Trouble with one account must not keep the others from being looked after.  Raises what the database raises."""
+    try:
+        await work
+    except (psycopg2.Error, OSError, *UNAVAILABLE):
+        raise
+    except Exception:
+        log.exception("looking after the saved resets of account %s broke off", account_id)
 
 
 def _held(check: Any, credits: Sequence[Credit]) -> Held:
