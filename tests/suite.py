@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,10 @@ CHECKS: dict[str, tuple[Check, ...]] = {
 }
 
 
+BESIDE = ("console", "browser")
+Tell = Callable[[str], object]
+
+
 def environment() -> dict[str, str]:
     """This environment with what the browser tests need to find, and without colours: the output is read here."""
     environ = {**os.environ, "PYTHON": str(BIN / "python"), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
@@ -77,19 +82,19 @@ def environment() -> dict[str, str]:
     return environ
 
 
-def carry_out(check: Check) -> Result:
-    """Run one check with its output shown as it comes."""
-    say(f"\n== {check.title}")
+def carry_out(check: Check, tell: Tell) -> Result:
+    """Run one check and pass on what it says."""
+    tell(f"\n== {check.title}\n")
     if reason := check.missing():
-        say(f"skipped: {reason}")
+        tell(f"skipped: {reason}\n")
         return Result(check.title, "skipped", reason)
     began = time.monotonic()
-    status, tally = stream(check.command)
+    status, tally = stream(check.command, tell)
     seconds = f"{time.monotonic() - began:.1f} s"
     return Result(check.title, "FAILED" if status else "passed", f"{seconds}  {tally}".rstrip())
 
 
-def stream(command: tuple[str, ...]) -> tuple[int, str]:
+def stream(command: tuple[str, ...], tell: Tell) -> tuple[int, str]:
     """Run a command, pass its lines on, and return its exit code and its last line that counts tests."""
     tally = ""
     try:
@@ -104,12 +109,11 @@ def stream(command: tuple[str, ...]) -> tuple[int, str]:
             errors="replace",
         )
     except OSError as error:
-        say(str(error))
+        tell(f"{error}\n")
         return 1, str(error)
     with process:
         for line in process.stdout or ():
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            tell(line)
             if TALLY.search(line):
                 tally = line.strip()
     return process.returncode, tally
@@ -117,8 +121,27 @@ def stream(command: tuple[str, ...]) -> tuple[int, str]:
 
 def say(text: str) -> None:
     """Tell the person at the terminal."""
-    sys.stdout.write(text + "\n")
+    show(text + "\n")
+
+
+def show(text: str) -> None:
+    """As it is, at once."""
+    sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def carry_out_all(parts: list[str]) -> list[Result]:
+    """One part after the other, but those of BESIDE at the same time as the rest: each alone leaves the machine idle
+    half of the time.  What they say is shown when they have ended."""
+    beside = [check for part in parts if part in BESIDE for check in CHECKS[part]]
+    others = [check for part in parts if part not in BESIDE for check in CHECKS[part]]
+    said: list[str] = []
+    with ThreadPoolExecutor(1) as lane:
+        running = lane.submit(lambda: [carry_out(check, said.append if others else show) for check in beside])
+        results = [carry_out(check, show) for check in others]
+        results += running.result()
+    show("".join(said))
+    return results
 
 
 def main() -> int:
@@ -127,7 +150,7 @@ def main() -> int:
     if unknown := set(parts) - set(CHECKS):
         say(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(CHECKS)}")
         return 2
-    results = [carry_out(check) for part in parts for check in CHECKS[part]]
+    results = carry_out_all(parts)
     say("\n== summary")
     for result in results:
         say(f"{result.title:<12} {result.verdict:<8} {result.note}")
