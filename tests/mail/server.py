@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -31,14 +31,28 @@ class Mailbox:
     logins: list[tuple[str, str]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
+    talks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.talks.add(task)
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             pass
         finally:
+            self.talks.discard(task)
             writer.close()
+            with suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+
+    async def hang_up(self) -> None:
+        """End every conversation, and leave no connection behind."""
+        for task in list(self.talks):
+            task.cancel()
+        while self.talks:
+            await asyncio.wait(list(self.talks))
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.silent:
@@ -55,7 +69,7 @@ class Mailbox:
             if verb == "DATA" and "DATA" not in self.replies:
                 writer.write(await self._take(reader))
             if verb == "STARTTLS" and self.tls:
-                await writer.start_tls(self.tls)
+                await _secured(writer, self.tls)
 
     def _said(self, verb: str, usual: str) -> bytes:
         return (self.replies.get(verb, usual) + "\r\n").encode()
@@ -80,6 +94,16 @@ class Mailbox:
         return reply
 
 
+async def _secured(writer: asyncio.StreamWriter, tls: ssl.SSLContext) -> None:
+    """A handshake that fails leaves the plain connection to whoever asked for it."""
+    plain = writer.transport
+    try:
+        await writer.start_tls(tls)
+    except BaseException:
+        plain.abort()
+        raise
+
+
 @asynccontextmanager
 async def mail_server(box: Mailbox, implicit_tls: ssl.SSLContext | None = None) -> AsyncIterator[Mailbox]:
     """Serve the mailbox on a port of its own."""
@@ -89,6 +113,7 @@ async def mail_server(box: Mailbox, implicit_tls: ssl.SSLContext | None = None) 
         yield box
     finally:
         server.close()
+        await box.hang_up()
 
 
 def certificate(folder: Path, host: str = "localhost") -> ssl.SSLContext:

@@ -128,7 +128,8 @@ async def test_a_silent_server_is_given_up_and_holds_up_nobody(monkeypatch: pyte
 async def test_who_is_cancelled_does_not_wait_for_the_server() -> None:
     async with mail_server(Mailbox(silent=True)) as box:
         task = asyncio.create_task(send(box))
-        await asyncio.sleep(0)
+        while not box.talks:
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

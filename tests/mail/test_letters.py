@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_pooler.mail.letters import Letter, invitation, message, trial
@@ -42,6 +42,7 @@ def test_the_trial_names_the_instance() -> None:
     assert "http://pool.example" in part(read(trial("a@example.com", "http://pool.example")), "plain")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_what_people_typed_stays_what_it_is(pool: str, note: str) -> None:
     mail = read(invite(pool, note))
