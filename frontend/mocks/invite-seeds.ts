@@ -14,7 +14,8 @@ const INVITED: [name: string, status: Invite['status'], mail: Invite['email']['s
 ];
 const INVITES = 64;
 
-export function createInvites(now: number, pools: readonly Ref[]): Invite[] {
+/** The first that was accepted brought the account `first`; those of the others have been deleted since. */
+export function createInvites(now: number, pools: readonly Ref[], first: string | undefined): Invite[] {
   return Array.from({ length: INVITES }, (_, i) => {
     const [name, usual, sent, note] = INVITED[i % INVITED.length] ?? ['grace', 'active', 'sent'];
     const status = i >= INVITED.length && usual === 'active' ? 'expired' : usual;
@@ -30,7 +31,11 @@ export function createInvites(now: number, pools: readonly Ref[]): Invite[] {
       expires_at: iso(status === 'expired' ? now - (i + 1) * HOUR : now + (20 - i) * HOUR),
       result:
         status === 'accepted'
-          ? { upstream_id: new Random(i).uuid(), accepted_email: email, accepted_at: iso(now - i * HOUR) }
+          ? {
+              upstream_id: i < INVITED.length && name === 'edsger' ? (first ?? null) : null,
+              accepted_email: email,
+              accepted_at: iso(now - i * HOUR),
+            }
           : invite.result,
     };
   });

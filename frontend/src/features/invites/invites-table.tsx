@@ -1,7 +1,8 @@
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Ban, EllipsisVertical, Link2, Mail } from 'lucide-react';
 import { useRef } from 'react';
-import type { Invite } from '@/api';
+import { type Invite, upstreamsQuery } from '@/api';
 import { IconButton } from '@/ui/button';
 import { type Column, DataTable } from '@/ui/data-table';
 import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
@@ -88,11 +89,11 @@ const COLUMNS: Column<Invite>[] = [
     width: '1.4fr',
     cell: (invite) => (
       <span className="flex items-baseline gap-2">
-        <span className="truncate font-medium">
+        <span className="max-w-full shrink-0 truncate font-medium">
           <PrivateEmail>{invite.invited_email}</PrivateEmail>
         </span>
         {invite.note ? (
-          <span className="truncate text-xs text-ink-3" title={invite.note}>
+          <span className="min-w-0 truncate text-xs text-ink-3" title={invite.note}>
             {invite.note}
           </span>
         ) : null}
@@ -107,12 +108,7 @@ const COLUMNS: Column<Invite>[] = [
     header: 'Account',
     width: '1fr',
     from: 980,
-    cell: ({ result }) =>
-      result.accepted_email ? (
-        <Link to="/upstreams" search={{ q: result.accepted_email }} className="hover:underline">
-          <PrivateEmail>{result.accepted_email}</PrivateEmail>
-        </Link>
-      ) : null,
+    cell: (invite) => <Accepted invite={invite} />,
   },
   {
     id: 'by',
@@ -176,6 +172,23 @@ const NARROW_COLUMNS: Column<Invite>[] = [
 function Status({ invite }: { invite: Invite }) {
   const { tone, label } = INVITE_STATUS[invite.status];
   return <StatusDot tone={tone}>{label}</StatusDot>;
+}
+
+/** The account that the invite brought, as long as there is one. */
+function Accepted({ invite: { result } }: { invite: Invite }) {
+  const { data: accounts } = useQuery(upstreamsQuery);
+  const account = accounts?.items.find(({ id }) => id === result.upstream_id);
+  if (account)
+    return (
+      <Link to="/upstreams" search={{ q: account.label }} className="hover:underline">
+        {account.label}
+      </Link>
+    );
+  return result.accepted_email ? (
+    <span className="text-ink-3">
+      <PrivateEmail>{result.accepted_email}</PrivateEmail>
+    </span>
+  ) : null;
 }
 
 function MailState({ invite }: { invite: Invite }) {

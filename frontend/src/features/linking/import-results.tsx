@@ -30,6 +30,10 @@ export function ImportResults({ outcomes, onRetry, onClose }: ImportResultsProps
         </p>
         <div className="overflow-hidden rounded-lg border border-line">
           <table className="w-full table-fixed">
+            <colgroup>
+              <col className="w-24" />
+              <col />
+            </colgroup>
             <thead className="sr-only">
               <tr>
                 <th scope="col">Result</th>
@@ -65,7 +69,7 @@ function Row({ outcome: { document, item } }: { outcome: ImportOutcome }) {
     : null;
   return (
     <tr>
-      <td className="w-28 px-3 py-2 align-top">
+      <td className="px-3 py-2 align-top">
         <StatusDot tone={tone}>{label}</StatusDot>
       </td>
       <td className="py-2 pr-3">

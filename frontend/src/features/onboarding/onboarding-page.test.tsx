@@ -87,7 +87,7 @@ it('says how long to wait after too many attempts', async () => {
     ),
   );
   await open('ready');
-  expect(await screen.findByRole('alert')).toHaveTextContent('Too many attempts. Try again in 2m.');
+  expect(await screen.findByRole('alert')).toHaveTextContent('Too many attempts. Try again in 2m');
 });
 
 it('keeps the code when the server is away for a moment', async () => {

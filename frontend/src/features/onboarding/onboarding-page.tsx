@@ -67,12 +67,12 @@ function Ready({ invite, token }: StateProps) {
       <div className="space-y-4">
         <p>
           Sign in with your ChatGPT account, and the people of this pool can use its Codex quota. Your
-          password stays with ChatGPT, and nobody here sees your chats.
+          password stays with ChatGPT, and your chats are not read.
         </p>
         <ul className="list-disc space-y-1 pl-5 text-ink-2">
           <li>You get a code and enter it on a page of ChatGPT.</li>
           <li>Only the invited address is accepted.</li>
-          <li>You can end it at any time: sign out of all devices in the settings of ChatGPT.</li>
+          <li>You can end it at any time: ask for its removal, or sign out of all devices in ChatGPT.</li>
         </ul>
         <StartButton token={token} text="Get a code" />
         {invite.expires_at ? (
