@@ -1,5 +1,12 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import { type AllSettings, api, type FirewallCheck, type GatewayGroupPatch, unwrap } from '@/api';
+import {
+  type AllSettings,
+  api,
+  type FirewallCheck,
+  type GatewayGroupPatch,
+  type MailTrial,
+  unwrap,
+} from '@/api';
 import { toast } from '@/ui/toast';
 import type { Group } from './fields';
 
@@ -39,6 +46,13 @@ export function useSaveSettings() {
       toast.done(`${title} saved`);
     },
     onError: () => client.invalidateQueries({ queryKey: settingsQuery.queryKey }),
+    meta: { handlesErrors: true },
+  });
+}
+
+export function useTryMail() {
+  return useMutation({
+    mutationFn: (body: MailTrial) => unwrap(api.POST('/settings/smtp/test', { body })),
     meta: { handlesErrors: true },
   });
 }

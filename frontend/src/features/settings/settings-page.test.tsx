@@ -84,6 +84,19 @@ it('takes a secret, never shows it, and takes it away again', async () => {
   expect(sent).toEqual([{ values: { password: 'a secret' } }, { values: { password: null } }]);
 });
 
+it('sends a mail to try the settings, and says what is in the way', async () => {
+  const { user, group } = await openGroup('Mail');
+  await user.type(group.getByLabelText('Send a test mail to'), 'me@example.com');
+  await user.click(group.getByRole('button', { name: 'Send' }));
+  expect(await group.findByText(/No mail server is set/)).toBeVisible();
+  await user.type(group.getByLabelText('Server'), 'mail.example.com');
+  expect(group.getByText(/Save first/)).toBeVisible();
+  await user.click(group.getByRole('button', { name: 'Save mail' }));
+  expect(await screen.findByText('Mail saved')).toBeInTheDocument();
+  await user.click(group.getByRole('button', { name: 'Send' }));
+  expect(await group.findByText(/mail.example.com took the mail/)).toBeVisible();
+});
+
 it('asks before edits are lost', async () => {
   const { user, group } = await openGroup('Retention');
   await user.type(group.getByLabelText('Request log'), '0');

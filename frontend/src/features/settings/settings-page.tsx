@@ -1,10 +1,13 @@
 import { useSuspenseQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Lock } from 'lucide-react';
+import type { ReactNode } from 'react';
 import { useCan } from '@/features/session';
 import { PageHeader, Panel } from '@/ui/page';
 import { EmptyState } from '@/ui/states';
+import type { GroupName } from './fields';
 import { FirewallCheck } from './firewall-check';
+import { MailTrial } from './mail-trial';
 import { settingsQuery, settingsSchemaQuery } from './queries';
 import { SettingsGroup } from './settings-group';
 
@@ -41,7 +44,7 @@ function Settings() {
               key={rules.name}
               rules={rules}
               group={settings[rules.name]}
-              extra={rules.name === 'ingress' ? (patch) => <FirewallCheck patch={patch} /> : undefined}
+              extra={EXTRAS[rules.name]}
             />
           ))}
         </div>
@@ -49,6 +52,11 @@ function Settings() {
     </>
   );
 }
+
+const EXTRAS: Partial<Record<GroupName, (patch: Record<string, unknown>) => ReactNode>> = {
+  ingress: (patch) => <FirewallCheck patch={patch} />,
+  smtp: (patch) => <MailTrial unsaved={Object.keys(patch).length > 0} />,
+};
 
 function OwnersOnly() {
   return (
