@@ -115,20 +115,24 @@ async def _asked_for_models(pair: Pair, proxy: ProxyServer) -> None:
 
 async def test_an_open_socket_takes_the_new_door_with_its_next_turn(gateway: Gateway) -> None:
     """Also a socket that is idle: what it could have continued has to be sent in full."""
-    async with proxying() as first, proxying() as second, behind(gateway, first.url()) as pair:
-        async with connected(pair.gateway) as talk:
-            told = await talk.turn()
-            assert told[-1]["type"] == "response.completed"
-            await gateway.admin("PATCH", f"/upstreams/{pair.upstream_id}", {"egress_proxy": second.url("socks5")})
-            async with asyncio.timeout(20):
-                while pair.account().proxy_url != second.url("socks5"):
-                    await asyncio.sleep(0.02)
-            second.tunnels.clear()  # of models and usage
-            (refused,) = await talk.turn(previous_response_id=answer_id(told))
-            assert refused["error"]["code"] == "previous_response_not_found"
-            assert (await talk.turn())[-1]["type"] == "response.completed"
-            assert await pair.last() == [("served", None)]
-            assert second.tunnels
-            async with asyncio.timeout(20):
-                while first.open:
-                    await asyncio.sleep(0.02)
+    async with (
+        proxying() as first,
+        proxying() as second,
+        behind(gateway, first.url()) as pair,
+        connected(pair.gateway) as talk,
+    ):
+        told = await talk.turn()
+        assert told[-1]["type"] == "response.completed"
+        await gateway.admin("PATCH", f"/upstreams/{pair.upstream_id}", {"egress_proxy": second.url("socks5")})
+        async with asyncio.timeout(20):
+            while pair.account().proxy_url != second.url("socks5"):
+                await asyncio.sleep(0.02)
+        second.tunnels.clear()  # of models and usage
+        (refused,) = await talk.turn(previous_response_id=answer_id(told))
+        assert refused["error"]["code"] == "previous_response_not_found"
+        assert (await talk.turn())[-1]["type"] == "response.completed"
+        assert await pair.last() == [("served", None)]
+        assert second.tunnels
+        async with asyncio.timeout(20):
+            while first.open:
+                await asyncio.sleep(0.02)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from codex_pooler.accounts.logins import Logins
@@ -28,7 +28,8 @@ def exchanges(gateway: Gateway) -> int:
 async def test_logins_that_expire_soon_are_renewed_and_serve(gateway: Gateway) -> None:
     gateway.world.settings.access_lifetime_s = 300.0
     account = gateway.world.accounts["acct-1"]
-    login = {"pool_id": gateway.pool_id, "auth_json": gateway.world.auth_json(account)}
+    days_old = gateway.world.auth_json(account) | {"last_refresh": (datetime.now(UTC) - timedelta(days=3)).isoformat()}
+    login = {"pool_id": gateway.pool_id, "auth_json": days_old}
     imported = await gateway.admin("POST", "/upstreams/import", login)
     assert imported["account"]["credential"]["refresh"]["state"] == "due"
     before = tokens(gateway)

@@ -92,7 +92,8 @@ class Switches:
 class Pool:
     """Accounts that serve one set of keys.  ``fit`` are the members without an obstacle.
 
-    ``redeems``: some account's saved resets may be spent without a person, ``redeems_early`` before its week is used up.
+    ``redeems``: some account's saved resets may be spent without a person; ``redeems_early``: before its week is used
+    up.
     """
 
     id: UUID
