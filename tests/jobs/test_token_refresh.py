@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from codex_pooler.accounts.logins import age_of
+from codex_pooler.accounts.renewal_plan import next_attempt
 from codex_pooler.jobs import token_refresh
 from codex_pooler.jobs.token_refresh import keep_logins_fresh, renew_what_is_due
 from tests.accounts.conftest import Scene, scene
@@ -19,7 +21,7 @@ async def test_a_fresh_login_is_left_alone(scene: Scene) -> None:
     assert scene.exchanges == 0
 
 
-@pytest.mark.parametrize("state", ["active", "paused", "disabled"])
+@pytest.mark.parametrize("state", ["active", "draining", "paused"])
 async def test_a_login_is_renewed_in_time_whatever_its_account_does(scene: Scene, state: str) -> None:
     await scene.set(state=state)
     scene.clock.ahead = timedelta(days=7)
@@ -27,6 +29,22 @@ async def test_a_login_is_renewed_in_time_whatever_its_account_does(scene: Scene
     assert scene.exchanges == 1
     assert (await scene.stored())["access"] != scene.token
     assert (await scene.row()).state == state
+
+
+async def test_a_login_that_another_installation_goes_on_with_is_left_alone(scene: Scene) -> None:
+    """By plan, by hand, and when the backend refuses its token to a turn that still runs."""
+    await scene.set(state="disabled", state_reason="exported")
+    before, row = await scene.stored(), await scene.row()
+    scene.clock.ahead = timedelta(days=30)
+    await renew_what_is_due(scene.refresher)
+    asked = [await scene.refresher.renew(scene.account_id, scene.token)]
+    asked += [await scene.refresher.renew_now(scene.account_id), await scene.refresher.renew_due(scene.account_id)]
+    assert {(one.outcome, one.token, one.code) for one in asked} == {("failed", None, "account_disabled")}
+    assert (scene.exchanges, await scene.stored(), await scene.row()) == (0, before, row)
+    assert next_attempt(age_of(row)) is None
+    await scene.set(state="active", state_reason=None)
+    await renew_what_is_due(scene.refresher)
+    assert scene.exchanges == 1, "taken back it is renewed like any other"
 
 
 async def test_a_login_that_is_refused_for_good_is_not_asked_for_again(scene: Scene) -> None:

@@ -36,7 +36,7 @@ from tests.process.served import SEED, Installation, Served, end, environment, f
 HOUR_SECONDS = 20.0
 TOKEN_HOURS = 3.0
 LEASES_END_SECONDS = 400.0  # the lease of a process that was killed while it renewed a login keeps others away
-# What goes wrong at the sign-in server before it has spent a token.
+# What goes wrong at the sign-in server: before it has spent a token, or by answering late that it has.
 FAILURES = (
     "server_error",
     "bad_gateway",
@@ -45,6 +45,7 @@ FAILURES = (
     "challenge",
     "malformed_error",
     "slow_headers",
+    "slow_answer",
     "reset_before_headers",
 )
 STATES = "SELECT label, state, state_reason, credential_epoch FROM accounts"

@@ -122,7 +122,7 @@ def age_of(row: Any) -> LoginAge:
         failures=row.refresh_failures,
         failed_at=row.refresh_failed_at,
         refused=row.refresh_refused,
-        renewable=row.credential_kind == "oauth",
+        renewable=row.credential_kind == "oauth" and row.state != "disabled",
     )
 
 

@@ -13,6 +13,7 @@ from codex_pooler.accounts.renewal_plan import LoginAge, is_due, must_wait
 from codex_pooler.upstream.oauth import Grant
 
 RUNNING = "renewal_running"
+LEFT_ALONE = "account_disabled"  # perhaps another installation goes on with the login: only one of them may
 ACCESS_TOKEN = "pat"  # the kind of login that nothing renews: refused once, it is refused for good
 TOKEN_KINDS = {"access": "access_token", "refresh": "refresh_token", "id": "id_token"}
 
@@ -95,6 +96,8 @@ def objection(login: Login | None, wish: Wish, now: datetime) -> Renewal | None:
         return Renewal("rejected", code="account_deleted")
     if wish.refused_token and login.access_token not in ("", wish.refused_token):
         return Renewal("already_newer", login.access_token)
+    if login.state == "disabled":
+        return Renewal("failed", code=LEFT_ALONE)
     if login.age.refused or login.state == "reauth_required":
         return Renewal("rejected", code=login.error or "login_refused")
     if login.kind == ACCESS_TOKEN:

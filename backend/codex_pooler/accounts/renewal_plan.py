@@ -22,7 +22,7 @@ REFRESH_STATES = ("ok", "due", "failed")
 class LoginAge:
     """What decides when a login is renewed.  ``failures`` counts attempts since it was; ``refused`` is for good.
 
-    One that is not ``renewable`` is good until it is refused.
+    One that is not ``renewable`` is good until it is refused, or left to another installation.
     """
 
     account_id: UUID

@@ -130,6 +130,12 @@ async def strike_early(world: World, account: Account, request: web.Request, fau
     return None
 
 
+async def answer_late(fault: Fault | None) -> None:
+    """Let whoever asked wait for the answer to something that was done."""
+    if fault is not None and fault.kind == "delay" and fault.after_headers:
+        await asyncio.sleep(fault.delay_ms / 1000)
+
+
 async def lose(request: web.Request, fault: Fault, account: Account, now: float) -> web.Response:
     """What the caller gets in place of the answer to something that was done."""
     await asyncio.sleep(fault.delay_ms / 1000)
@@ -164,6 +170,7 @@ def behind_login(route: str, handler: Handler) -> Callable[[web.Request], Awaita
                 arrival.status = None if fault.kind == "reset" else struck.status
                 return struck
         response = await handler(world, account, request, arrival)
+        await answer_late(fault)
         if fault is not None and fault.kind == "lost":
             response = await lose(request, fault, account, world.clock())
         arrival.status = arrival.status or response.status

@@ -28,7 +28,7 @@ _HOUR_MS = 3_600_000.0
 class Fault:
     """One way to go wrong.
 
-    `kind` is `refuse` (answer `status` and `body` instead), `delay` (pause, then go on as usual), `reset` (TCP reset
+    `kind` is `refuse` (answer `status` and `body` instead), `delay` (pause, then go on as usual; with `after_headers` do as asked first, and answer late), `reset` (TCP reset
     before any header), `not_sse` (200 with `body`), `lost` (done as asked, but after `delay_ms` the connection is
     reset, or with a `status` the caller gets that and `body` instead of the answer; not for turns), or how the turn
     ends once `after_events` events, or `after_deltas` events that carry output, are out: `cut_reset`, `truncate`,
@@ -164,6 +164,7 @@ _SOCKETS = {
 _LOST = {
     "answer_lost": Fault("lost", status=0, transports=()),
     "answer_never": Fault("lost", status=0, delay_ms=_HOUR_MS, transports=()),
+    "slow_answer": Fault("delay", delay_ms=1_500.0, after_headers=True, transports=()),
     "answer_replaced": Fault("lost", status=502, body="<html><title>502 Bad Gateway</title></html>", transports=()),
 }
 

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from codex_pooler.simulator.answers import error
-from codex_pooler.simulator.door import WORLD, arrive, note_body, strike_early
+from codex_pooler.simulator.door import WORLD, answer_late, arrive, note_body, strike_early
 from codex_pooler.simulator.pages import sign_in_page
 from codex_pooler.simulator.record import Arrival
 from codex_pooler.simulator.tokens import CLIENT_ID
@@ -58,7 +58,7 @@ async def token(request: web.Request) -> web.Response:
     raw = await request.read()
     note_body(world, arrival, raw)
     values = _values(request, raw)
-    account = world.accounts.get(_account_of(world, values))
+    account, fault = world.accounts.get(_account_of(world, values)), None
     if account is not None:
         arrival.account = account.name
         fault = world.faults.strike(account.name, "token")
@@ -68,6 +68,7 @@ async def token(request: web.Request) -> web.Response:
             if struck is not None:
                 return struck
     answer = _grant(world, values)
+    await answer_late(fault)
     arrival.status = answer.status
     return answer
 
