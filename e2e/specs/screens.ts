@@ -63,7 +63,7 @@ export const SCREENS: Screen[] = [
     act: choose('Actions for cinder', 'Replace credentials…'),
   },
   { name: 'invite the owner', path: '/upstreams', act: choose('Actions for cinder', 'Invite its owner…') },
-  { name: 'rename account', path: '/upstreams', act: choose('Actions for atlas', 'Rename…') },
+  { name: 'edit account', path: '/upstreams', act: choose('Actions for atlas', 'Edit details…') },
   { name: 'delete account', path: '/upstreams', act: choose('Actions for atlas', 'Delete…') },
   { name: 'pools of an account', path: '/upstreams', act: choose('Actions for atlas', 'Pools…') },
   { name: 'pools', path: '/pools' },

@@ -1,4 +1,5 @@
 import type { ApiKey, ApiKeyPatch, Pool, Upstream } from '@/api';
+import { DAY, iso } from './time';
 
 /** Who lives in the mock world. Amounts of traffic are relative: `burn` 10 is a busy account. */
 
@@ -50,10 +51,30 @@ export interface UpstreamSeed {
   until?: number;
   reason?: string;
   burn: number;
+  /** How fast it is used just now, as a multiple of its usual pace. */
+  pace?: number;
+  tags?: string[];
+  notes?: string;
+  egress?: string;
+  /** Saved resets; unknown if absent. */
+  resets?: number;
+  quota?: (now: number) => Partial<Upstream['quota']>;
 }
 
 export const UPSTREAM_SEEDS: UpstreamSeed[] = [
-  { label: 'atlas', email: 'm***@fastlab.io', plan: PRO, workspace: 'Fastlab', pools: [0, 1], burn: 9 },
+  {
+    label: 'atlas',
+    email: 'm***@fastlab.io',
+    plan: PRO,
+    workspace: 'Fastlab',
+    pools: [0, 1],
+    burn: 9,
+    pace: 2.4,
+    tags: ['platform', 'eu'],
+    notes: 'Paid from the platform budget. Marta knows its second factor.',
+    egress: 'socks5h://atlas:***@egress-eu.fastlab.io:1080',
+    resets: 2,
+  },
   { label: 'borealis', email: 'j***@fastlab.io', plan: PRO, workspace: 'Fastlab', pools: [0, 1], burn: 14 },
   {
     label: 'cinder',
@@ -83,6 +104,8 @@ export const UPSTREAM_SEEDS: UpstreamSeed[] = [
     workspace: 'Fastlab EU',
     pools: [0, 3],
     burn: 3,
+    tags: ['eu'],
+    resets: 0,
   },
   {
     label: 'granite',
@@ -91,6 +114,22 @@ export const UPSTREAM_SEEDS: UpstreamSeed[] = [
     workspace: 'Fastlab EU',
     pools: [3],
     burn: 11,
+    pace: 0.6,
+    tags: ['eu', 'research'],
+    resets: 1,
+    quota: (now) => ({
+      credits: { has_credits: true, unlimited: false, balance: 1250, burning: true, overage_reached: false },
+      spend: {
+        limit: 25_000,
+        used: 8_000,
+        remaining: 17_000,
+        used_percent: 32,
+        resets_at: iso(now + 9 * DAY),
+        reached: false,
+        burn_percent_per_hour: 0.2,
+        exhausts_at: null,
+      },
+    }),
   },
   { label: 'harbor', email: 'l***@fastlab.io', plan: PLUS, pools: [1], burn: 0 },
   { label: 'isle', email: 'c***@isle.example', plan: PLUS, pools: [], readiness: 'no_pool', burn: 0 },
@@ -105,9 +144,17 @@ export const UPSTREAM_SEEDS: UpstreamSeed[] = [
     readiness: 'paused',
     burn: 0,
   },
-  { label: 'lumen', email: 'e***@fastlab.io', plan: PRO, pools: [1], burn: 16 },
+  { label: 'lumen', email: 'e***@fastlab.io', plan: PRO, pools: [1], burn: 16, pace: 3.1 },
   { label: 'mistral', email: 'n***@fastlab.io', plan: UNKNOWN_PLAN, pools: [0], burn: 0 },
-  { label: 'nimbus', email: 'a***@fastlab.io', plan: PRO, pools: [0, 3], burn: 5 },
+  {
+    label: 'nimbus',
+    email: 'a***@fastlab.io',
+    plan: PRO,
+    pools: [0, 3],
+    status: 'draining',
+    readiness: 'draining',
+    burn: 5,
+  },
 ];
 
 export const KEY_SEEDS: {

@@ -12,6 +12,15 @@ export const upstreamsQuery = queryOptions({
   queryFn: ({ signal }) => unwrap(api.GET('/upstreams', { signal })),
 });
 
+/** One account; what the list knows of it is shown at once. */
+export function upstreamQuery(id: string) {
+  return queryOptions({
+    queryKey: ['upstreams', 'one', id],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/upstreams/{upstream_id}', { params: { path: { upstream_id: id } }, signal })),
+  });
+}
+
 export const apiKeysQuery = queryOptions({
   queryKey: ['api-keys'],
   queryFn: ({ signal }) => unwrap(api.GET('/api-keys', { signal })),

@@ -4,12 +4,14 @@ import { useId } from 'react';
 
 interface CheckboxProps {
   label: string;
+  /** For one in a row that names itself; the label is still read out. */
+  labelHidden?: boolean;
   checked: boolean;
   onChange: (checked: boolean) => void;
 }
 
 /** One of several that may be chosen together. */
-export function Checkbox({ label, checked, onChange }: CheckboxProps) {
+export function Checkbox({ label, labelHidden = false, checked, onChange }: CheckboxProps) {
   const id = useId();
   return (
     <label
@@ -26,7 +28,7 @@ export function Checkbox({ label, checked, onChange }: CheckboxProps) {
           <Check className="size-3 text-on-ink" strokeWidth={3} />
         </Base.Indicator>
       </Base.Root>
-      {label}
+      {labelHidden ? <span className="sr-only">{label}</span> : label}
     </label>
   );
 }

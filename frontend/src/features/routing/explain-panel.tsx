@@ -209,6 +209,7 @@ function Candidate({ candidate, attempts }: { candidate: RoutingCandidate; attem
                 evenPacePercent: null,
                 risk: remaining_percent === null ? 'unknown' : 'fine',
                 resetsInMs: null,
+                runsOutInMs: null,
               }}
             />
           </span>

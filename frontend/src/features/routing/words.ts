@@ -44,6 +44,8 @@ const REASONS: Record<string, string> = {
   pending: 'Not signed in yet',
   reauth_required: 'Sign-in expired',
   credentials_unreadable: 'Login cannot be decrypted',
+  egress_unreadable: 'Egress proxy cannot be decrypted',
+  draining: 'Draining',
   token_expired: 'Token expired',
   model_not_offered: 'Does not offer the model',
   usage_limited: 'Quota spent',

@@ -1,57 +1,22 @@
 import { useSuspenseQuery } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
-import { ApiError, poolsQuery, type Upstream } from '@/api';
+import { poolsQuery, type Upstream } from '@/api';
 import { formatCompact, plural } from '@/lib/format';
 import { Button } from '@/ui/button';
 import { ConfirmDialog } from '@/ui/confirm-dialog';
 import { Dialog, DialogBody, DialogFooter } from '@/ui/dialog';
-import { Field, TextInput } from '@/ui/field';
 import { Switch } from '@/ui/switch';
-import { useDeleteUpstream, useRenameUpstream, useSetMembership } from './queries';
+import { useDeleteUpstream, useSetMembership } from './queries';
 
 interface AccountDialogProps {
   upstream: Upstream;
   onClose: () => void;
 }
 
-export function RenameDialog({ upstream, onClose }: AccountDialogProps) {
-  const [label, setLabel] = useState(upstream.label);
-  const rename = useRenameUpstream();
-  const error =
-    label.trim() === ''
-      ? 'Give the account a label'
-      : rename.error instanceof ApiError
-        ? (rename.error.fieldError('/label') ?? rename.error.message)
-        : rename.error?.message;
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    if (label.trim() !== '') rename.mutate({ id: upstream.id, label: label.trim() }, { onSuccess: onClose });
-  }
-  return (
-    <Dialog open onClose={onClose} title={`Rename ${upstream.label}`}>
-      <form onSubmit={submit} noValidate>
-        <DialogBody>
-          <Field label="Label" hint="Shown in lists and in the request log from now on." error={error}>
-            <TextInput
-              value={label}
-              onChange={(event) => setLabel(event.target.value)}
-              maxLength={100}
-              autoComplete="off"
-            />
-          </Field>
-        </DialogBody>
-        <DialogFooter>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" disabled={rename.isPending}>
-            Rename
-          </Button>
-        </DialogFooter>
-      </form>
-    </Dialog>
-  );
-}
-
-export function DeleteDialog({ upstream, onClose }: AccountDialogProps) {
+export function DeleteDialog({
+  upstream,
+  onClose,
+  onDeleted,
+}: AccountDialogProps & { onDeleted: () => void }) {
   const remove = useDeleteUpstream();
   return (
     <ConfirmDialog
@@ -60,7 +25,7 @@ export function DeleteDialog({ upstream, onClose }: AccountDialogProps) {
       typed={upstream.label}
       pending={remove.isPending}
       error={remove.error}
-      onConfirm={() => remove.mutate(upstream, { onSuccess: onClose })}
+      onConfirm={() => remove.mutate(upstream, { onSuccess: onDeleted })}
       onClose={onClose}
     >
       <p>

@@ -1,6 +1,7 @@
 import { useNavigate } from '@tanstack/react-router';
 import {
   EllipsisVertical,
+  Hourglass,
   KeySquare,
   Layers,
   LogIn,
@@ -11,14 +12,14 @@ import {
   RefreshCw,
   ScrollText,
   Trash2,
+  UserRound,
 } from 'lucide-react';
 import type { Upstream } from '@/api';
 import { IconButton } from '@/ui/button';
 import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
-import { useRenewLogin, useSetPaused } from './queries';
-import { actionOf } from './status';
-
-export type AccountAction = 'rename' | 'delete' | 'assign' | 'relink' | 'replace' | 'reinvite';
+import type { AccountAction } from './account-dialog';
+import { useDrain, useRenewLogin, useSetPaused } from './queries';
+import { actionOf, isResting } from './status';
 
 interface UpstreamMenuProps {
   upstream: Upstream;
@@ -31,7 +32,8 @@ export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
   const navigate = useNavigate();
   const setPaused = useSetPaused();
   const renew = useRenewLogin();
-  const paused = upstream.status === 'paused';
+  const drain = useDrain();
+  const paused = isResting(upstream);
   const toggle = actionOf(upstream, paused ? 'reactivate' : 'pause');
   const item = (action: string) => {
     const { enabled, reason } = actionOf(upstream, action);
@@ -46,6 +48,12 @@ export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
       }
     >
       <MenuItem
+        icon={<UserRound />}
+        onClick={() => navigate({ to: '/upstreams/$id', params: { id: upstream.id } })}
+      >
+        Open its page
+      </MenuItem>
+      <MenuItem
         icon={<ScrollText />}
         onClick={() => navigate({ to: '/requests', search: { account: [upstream.id] } })}
       >
@@ -55,8 +63,8 @@ export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
       <MenuItem icon={<Layers />} onClick={() => onAction('assign')} {...item('assign')}>
         Pools…
       </MenuItem>
-      <MenuItem icon={<Pencil />} onClick={() => onAction('rename')} {...item('rename')}>
-        Rename…
+      <MenuItem icon={<Pencil />} onClick={() => onAction('edit')} {...item('rename')}>
+        Edit details…
       </MenuItem>
       <MenuItem icon={<RefreshCw />} onClick={() => renew.mutate(upstream)} {...item('refresh')}>
         Renew sign-in
@@ -71,6 +79,9 @@ export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
         Invite its owner…
       </MenuItem>
       <MenuSeparator />
+      <MenuItem icon={<Hourglass />} onClick={() => drain.mutate(upstream)} {...item('drain')}>
+        Drain
+      </MenuItem>
       <MenuItem
         icon={paused ? <Play /> : <Pause />}
         disabled={!toggle.enabled}

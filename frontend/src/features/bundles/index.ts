@@ -1,0 +1,2 @@
+export { ExportDialog } from './export-dialog';
+export { ImportBundleDialog } from './import-bundle-dialog';
