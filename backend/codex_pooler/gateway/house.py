@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from codex_pooler.accounting.journal import Journal
@@ -23,6 +23,7 @@ from codex_pooler.gateway.line import Line
 from codex_pooler.gateway.pool_limits import PoolLimits
 from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.keys.limits import Limits
+from codex_pooler.quota.resets import Rescue
 from codex_pooler.routing.bindings import Bindings
 from codex_pooler.routing.candidates import Known, Moment
 from codex_pooler.snapshot.loader import SnapshotHolder
@@ -31,11 +32,24 @@ from codex_pooler.snapshot.settings import Gateway
 from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.pool import ConnectionPool
 
-if TYPE_CHECKING:
-    from codex_pooler.gateway.redeeming import SavedResets
-
 PULSE_SECONDS = 1.0
 GONE_POLL_SECONDS = 0.05
+
+
+class SavedResets(Protocol):
+    """Who redeems saved resets for this process."""
+
+    def may_look(self, pool_id: UUID) -> bool:
+        """Whether a pool that still serves should be looked at again; asking counts as looking."""
+        ...
+
+    def begin(self, pool_id: UUID, rescue: Rescue) -> None:
+        """Redeem for the pool without anybody waiting."""
+        ...
+
+    async def rescue(self, pool_id: UUID, rescue: Rescue) -> UUID | None:
+        """Redeem for the pool, for a bounded time; the account that this caller alone may try, if there is one."""
+        ...
 
 
 class Client(Protocol):

@@ -6,10 +6,9 @@ Whether to is decided about the pool alone; nothing a client says has a part in 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 from uuid import UUID
 
-from codex_pooler.gateway.house import House, moment
+from codex_pooler.gateway.house import House, SavedResets, moment
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.refusals import LOGIN, PLAN, USAGE_LIMITED
 from codex_pooler.quota.resets import Rescue, Seat, rescue_of, week_of
@@ -21,22 +20,6 @@ from codex_pooler.routing.request import WITHOUT_QUOTA
 from codex_pooler.snapshot.model import Member, Pool
 
 NO_MODEL = Lane("", True)
-
-
-class SavedResets(Protocol):
-    """Who redeems for this process."""
-
-    def may_look(self, pool_id: UUID) -> bool:
-        """Whether a pool that still serves should be looked at again; asking counts as looking."""
-        ...
-
-    def begin(self, pool_id: UUID, rescue: Rescue) -> None:
-        """Redeem for the pool without anybody waiting."""
-        ...
-
-    async def rescue(self, pool_id: UUID, rescue: Rescue) -> UUID | None:
-        """Redeem for the pool, for a bounded time; the account that this caller alone may try, if there is one."""
-        ...
 
 
 async def rescued(request: RouteRequest, none: NoCandidate, house: House) -> Choice | None:
