@@ -21,10 +21,19 @@ from codex_pooler.storage.queries_keys import DELETE
 from codex_pooler.storage.queries_log import STORE, create_partition, partition_day, partition_name
 from codex_pooler.storage.queries_requests import histogram
 from codex_pooler.storage.queries_usage import traffic
-from codex_pooler.storage.tables import api_keys, pools, requests, usage_hourly
+from codex_pooler.storage.tables import (
+    accounts,
+    api_keys,
+    audit_events,
+    pools,
+    requests,
+    saved_reset_claims,
+    usage_hourly,
+)
 from tests.accounting.test_writer import asked, ended
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
+BY_ITSELF = {"actor_type": "system", "target_type": "pool"}
 
 
 async def log_a_turn_per_day(database: Database, days: int, **changes: Any) -> None:
@@ -93,6 +102,39 @@ async def test_two_processes_may_drop_at_once(database: Database) -> None:
     keep = Retention(request_logs_days=2)
     await asyncio.gather(*(forget_what_is_old(database, keep, NOW) for _ in range(3)))
     assert len(await days_kept(database)) == 3
+
+
+async def test_events_and_spent_resets_go_after_their_year_and_nothing_that_is_open(database: Database) -> None:
+    pool_id, account_id = uuid4(), uuid4()
+    events = [
+        {"id": uuid4(), "occurred_at": NOW - timedelta(days=days), "action": f"a{days}", **BY_ITSELF}
+        for days in (1, 364, 366, 2000)
+    ]
+    claims = [
+        {"id": uuid4(), "account_id": account_id, "trigger": "manual", "phase": phase, "finished_at": at}
+        for phase, at in (
+            ("confirmed", NOW - timedelta(days=366)),
+            ("noop", NOW - timedelta(days=1)),
+            ("claimed", None),
+        )
+    ]
+    async with database.session() as session:
+        await session.execute(sa.insert(pools).values(id=pool_id, slug="team", name="Team"))
+        await session.execute(
+            sa.insert(accounts).values(id=account_id, chatgpt_account_id="a", identity_key="a", label="A")
+        )
+        for event in events:
+            await session.execute(sa.insert(audit_events).values(event))
+        for claim in claims:
+            created = NOW - timedelta(days=400)
+            await session.execute(sa.insert(saved_reset_claims).values({**claim, "created_at": created}))
+    for keep, events_left, claims_left in ((0, 4, 3), (365, 2, 2)):
+        await forget_what_is_old(database, Retention(audit_days=keep), NOW)
+        async with database.session() as session:
+            assert len(await session.fetch(sa.select(audit_events.c.id))) == events_left
+            phases = {row.phase for row in await session.fetch(sa.select(saved_reset_claims.c.phase))}
+        assert len(phases) == claims_left
+    assert phases == {"noop", "claimed"}
 
 
 async def test_scenario_44_a_deleted_key_leaves_its_turns_and_their_cost(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Lets go of history that has become too old: days of the log, hours of the rollup, and how full windows were."""
+"""Lets go of history that has become too old: whole days of the request log, and rows of everything else."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from psycopg2.errors import LockNotAvailable
 from codex_pooler.jobs.services import JobFailed, Services
 from codex_pooler.snapshot.settings import Retention
 from codex_pooler.storage.database import Database
+from codex_pooler.storage.queries_audit import FORGET_EVENTS
 from codex_pooler.storage.queries_log import FORGET_HOURS, PARTITIONS, partition_day, partition_name
 from codex_pooler.storage.queries_quota_history import FORGET_SAMPLES
+from codex_pooler.storage.queries_resets import FORGET_CLAIMS
 
 log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = "2s"  # while dropping waits for a reader, everybody else waits behind it
 BATCH = 10_000
+# setting of the group -> what it lets go of, a batch at a time
+ROWS = {
+    "rollups_days": (FORGET_HOURS,),
+    "quota_history_days": (FORGET_SAMPLES,),
+    "audit_days": (FORGET_EVENTS, FORGET_CLAIMS),
+}
 
 
 async def let_history_go(services: Services) -> None:
@@ -30,12 +38,12 @@ async def let_history_go(services: Services) -> None:
 
 async def forget_what_is_old(database: Database, wanted: Retention, now: datetime) -> None:
     """One pass; a retention of 0 days means for ever.  Raises what the database raises."""
+    for setting, batches in ROWS.items():
+        if days := getattr(wanted, setting):
+            for batch in batches:
+                await _forget_rows(database, batch, now - timedelta(days=days))
     if wanted.request_logs_days:
         await _drop_days(database, (now - timedelta(days=wanted.request_logs_days)).date())
-    if wanted.rollups_days:
-        await _forget_rows(database, FORGET_HOURS, now - timedelta(days=wanted.rollups_days))
-    if wanted.quota_history_days:
-        await _forget_rows(database, FORGET_SAMPLES, now - timedelta(days=wanted.quota_history_days))
 
 
 async def _drop_days(database: Database, oldest_kept: date) -> None:

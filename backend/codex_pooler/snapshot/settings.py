@@ -179,6 +179,9 @@ class Retention(Group):
     quota_history_days: Annotated[
         int, whole("Quota history", "how full windows were; 0: for ever", 0, 3650, "d", applies="within a day")
     ] = 90
+    audit_days: Annotated[
+        int, whole("Audit trail", "who changed what, resets spent; 0: for ever", 0, 3650, "d", applies="within a day")
+    ] = 365
 
 
 @dataclass(frozen=True, slots=True)

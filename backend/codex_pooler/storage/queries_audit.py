@@ -124,16 +124,10 @@ async def newest(session: Session, filters: Mapping[str, Any], limit: int, below
     return await session.fetch(_page_query(names), row_limit=limit, **values)
 
 
-# events that are older than ``days`` go; a bounded number at a time
-DELETE_OLD = Query(
-    sa.delete(audit_events).where(
-        _event.id.in_(
-            sa.select(_event.id)
-            .where(_event.occurred_at < sa.bindparam("before", type_=sa.DateTime(timezone=True)))
-            .limit(sa.bindparam("row_limit", type_=sa.Integer))
-        )
-    )
-)
+FORGET_EVENTS = """
+DELETE FROM audit_events WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM audit_events WHERE occurred_at < %(before)s ORDER BY occurred_at LIMIT %(many)s))
+"""
 
 # what an event's target is called, by the type of the target
 _TARGET = sa.bindparam("target_id", type_=sa.Uuid)

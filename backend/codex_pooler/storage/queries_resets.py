@@ -243,6 +243,11 @@ HISTORY = Query(
     .order_by(_claim.created_at.desc(), _claim.id.desc())
     .limit(sa.bindparam("row_limit", type_=sa.Integer))
 )
+# What became of resets that were spent long ago; a claim that is not over is never forgotten.
+FORGET_CLAIMS = """
+DELETE FROM saved_reset_claims WHERE id = ANY (ARRAY(
+    SELECT id FROM saved_reset_claims WHERE finished_at < %(before)s ORDER BY finished_at LIMIT %(many)s))
+"""
 
 # -- policies
 
