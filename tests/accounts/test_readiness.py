@@ -102,7 +102,7 @@ def test_references_do_not_tell_who_it_is() -> None:
     [
         ("active", False, True),
         ("paused", False, True),
-        ("disabled", False, True),
+        ("disabled", False, False),
         ("pending", False, False),
         ("reauth_required", False, False),
         ("active", True, False),
@@ -113,6 +113,14 @@ def test_a_login_can_be_renewed_unless_it_is_refused_or_missing(
     state: str, login_refused: bool, possible: bool
 ) -> None:
     assert (refusals(state, login_refused=login_refused)["refresh"] is None) == possible
+
+
+@pytest.mark.parametrize(
+    ("state", "login_refused", "possible"),
+    [("reauth_required", False, True), ("paused", True, True), ("active", False, False), ("disabled", False, False)],
+)
+def test_only_who_has_to_log_in_again_is_invited_to(state: str, login_refused: bool, possible: bool) -> None:
+    assert (refusals(state, login_refused=login_refused)["reinvite"] is None) == possible
 
 
 def test_reactivating_without_a_good_login_leads_to_the_need_for_one() -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ACTIONS = ("pause", "drain", "reactivate", "refresh", "probe", "rename", "assign", "delete")
+ACTIONS = (
+    *("pause", "drain", "reactivate", "refresh", "probe", "relink", "replace", "reinvite"),
+    *("rename", "assign", "export", "delete"),
+)
 RESULT = {"pause": "paused", "drain": "draining", "reactivate": "active"}
 NEEDS_LOGIN = "The sign-in server refused this login for good. Import a new one."
+LOGIN_IS_GOOD = "This account's login is good. Only one that needs a new login can be reinvited."
+EMAIL_UNKNOWN = "The account's e-mail address is not known. Relink it yourself."
 NOT_RENEWABLE = "An access token is never renewed. Replace it when it stops working."
 
 # Action -> the states it is possible in, and what to say elsewhere.  An action without a row is always possible.
@@ -18,8 +23,8 @@ POSSIBLE: Mapping[str, tuple[frozenset[str], str]] = {
         "Only a draining, paused or disabled account can be reactivated; one that needs a new login gets it by import.",
     ),
     "refresh": (
-        frozenset({"active", "draining", "paused", "disabled"}),
-        "There is no good login to renew. Import a new one.",
+        frozenset({"active", "draining", "paused"}),
+        "There is no good login to renew here. Link the account again, or reactivate it if it is disabled.",
     ),
     "probe": (
         frozenset({"active", "draining", "paused"}),
@@ -49,6 +54,8 @@ def after(action: str, state: str, *, login_refused: bool = False) -> str:
 def _refusal(action: str, state: str, login_refused: bool) -> str | None:
     if action == "refresh" and login_refused:
         return NEEDS_LOGIN
+    if action == "reinvite":
+        return None if login_refused or state == "reauth_required" else LOGIN_IS_GOOD
     if action not in POSSIBLE:
         return None
     states, reason = POSSIBLE[action]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from codex_pooler.operators.access import CAPABILITIES
+from codex_pooler.quota.resets import BY_HAND
 from codex_pooler.web.admin.api import PUBLIC, SIGNED_IN, VISITOR, Endpoint
 from codex_pooler.web.admin.app import ENDPOINTS, openapi
 from codex_pooler.web.admin.openapi import rendered
@@ -32,6 +34,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "replace_credentials": {"auth_json": {}},
     "finish_oauth_flow": {"callback_url": "http://localhost:1455/auth/callback?code=a&state=b"},
     "update_upstream": {},
+    "set_saved_reset_policy": asdict(BY_HAND),
+    "redeem_saved_reset": {"confirm": True, "expected_available": 1},
     "change_upstreams": {"ids": [str(uuid4())], "action": "pause"},
     "export_upstreams": {"passphrase": "x" * 16, "password": "x"},
     "import_bundle": {"bundle": {}, "passphrase": "x" * 16, "password": "x"},

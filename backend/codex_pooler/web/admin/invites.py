@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from codex_pooler.accounts import invites
+from codex_pooler.accounts import invites, states
 from codex_pooler.accounts.identity import masked_email
 from codex_pooler.accounts.invites import Invitation, InviteRefused
-from codex_pooler.accounts.states import AccountActionRefused
 from codex_pooler.mail.delivery import ADVICE
 from codex_pooler.mail.office import PostOffice
 from codex_pooler.storage import queries_invites as queries
@@ -150,7 +149,7 @@ async def reinvite_upstream(call: Call) -> Any:
         account, pools = await _needs_login(call, changing.session, call.ids["upstream_id"])
         pool = await _pool_of(call, changing.session, pools, body.get("pool_id"))
         if not account.email:
-            raise Problem(409, "email_unknown", "The account's e-mail address is not known. Relink it yourself.")
+            raise Problem(409, "email_unknown", states.EMAIL_UNKNOWN)
         email = account.email.lower()
         if older := await changing.session.one(queries.ACTIVE_FOR, pool_id=pool.id, email=email):
             await invites.withdraw(changing.session, older.id)
@@ -213,8 +212,8 @@ async def _seen(call: Call, session: Session) -> Any:
 async def _needs_login(call: Call, session: Session, account_id: UUID) -> tuple[Any, list[UUID]]:
     """An account of the caller's that only a new login brings back, and its pools."""
     account, pools = await locked_account(call, session, account_id)
-    if account.state != "reauth_required" and not account.refresh_refused:
-        raise AccountActionRefused("This account's login is good. Only one that needs a new login can be reinvited.")
+    if reason := states.refusals(account.state, login_refused=account.refresh_refused)["reinvite"]:
+        raise states.AccountActionRefused(reason)
     return account, pools
 
 

@@ -171,6 +171,10 @@ def _actions(call: Call, row: Any, pools: Sequence[UUID]) -> list[Mapping[str, A
     renewable = row.credential_kind == "oauth"
     possible = states.refusals(row.state, login_refused=row.refresh_refused, renewable=renewable)
     reasons = {action: denied or reason for action, reason in possible.items()}
+    if not row.email:
+        reasons["reinvite"] = reasons["reinvite"] or states.EMAIL_UNKNOWN
+    if not call.caller.may("bundles:write"):
+        reasons["export"] = denied or "Only an owner who is signed in to the console exports accounts."
     if not call.caller.may("pools:write"):
         reasons["assign"] = denied or "Only an owner assigns accounts to pools."
     return [{"action": a, "enabled": reason is None, "reason": reason} for a, reason in reasons.items()]
