@@ -108,14 +108,16 @@ def build(
 
 
 def _account(row: Any, shelf: Shelf, opened: Opened) -> Account:
+    # an older proxy never stands in for one that cannot be opened: it may be the one that must not be used any more
     proxy_url = opened.text(row.id, "egress", row.egress_sealed)
+    token = opened.token(row.id, row.access_sealed, row.access_expires_at)
     return Account(
         id=row.id,
         label=row.label,
         state=row.state,
         chatgpt_account_id=row.chatgpt_account_id,
-        access_token=opened.text(row.id, "access", row.access_sealed) or "",
-        access_expires_at=_unix(row.access_expires_at),
+        access_token=token.text,
+        access_expires_at=_unix(token.expires_at),
         residency=row.residency,
         plan_type=row.plan_type,
         max_concurrency=row.max_concurrency,
