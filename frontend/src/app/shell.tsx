@@ -276,7 +276,7 @@ function PaletteWithCommands({ open, onClose, onShortcuts }: PaletteProps) {
               label: upstream.label,
               hint: privacy ? '' : (upstream.email ?? ''),
               icon: <UserRound />,
-              run: () => navigate({ to: '/upstreams', search: { q: upstream.label } }),
+              run: () => navigate({ to: '/upstreams/$id', params: { id: upstream.id } }),
             })),
           },
           {

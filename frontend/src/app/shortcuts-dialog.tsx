@@ -24,12 +24,12 @@ const groupsFor = (destinations: ShortcutGroup['keys']): ShortcutGroup[] => [
     keys: destinations,
   },
   {
-    label: 'Request logs',
+    label: 'An account, a request, a job',
     keys: [
-      ['j', 'Next request'],
-      ['k', 'Previous request'],
-      ['l', 'Follow new requests'],
-      ['Escape', 'Close the detail'],
+      ['j', 'The next one'],
+      ['k', 'The one before'],
+      ['l', 'Follow new requests in the log'],
+      ['Escape', 'Close the detail, or back to the list'],
     ],
   },
 ];
