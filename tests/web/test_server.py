@@ -116,3 +116,36 @@ async def test_a_hidden_slash_is_told_in_fixed_words() -> None:
         assert reply.statuses == [400]
         assert reply.json["error"]["message"] == "request path is invalid; leave out encoded slashes"
         assert b"canary" not in reply.raw
+
+
+async def test_a_server_that_stops_waits_for_answers_and_for_no_connection_that_asks_nothing() -> None:
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        asked.put_nowait(request.path)
+        return web.Response(text=await request.text())
+
+    app = web.Application()
+    app.router.add_post("/v1/x", echo)
+    runner = Runner(app, drain_seconds=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        silent, rested, busy = [await asyncio.open_connection(*runner.addresses[0][:2]) for _ in range(3)]
+        head = HEAD.replace(b"GET", b"POST") + b"Content-Length: 4\r\n\r\n"
+        rested[1].write(head + b"rest")
+        assert (await rested[0].readuntil(b"rest")).startswith(b"HTTP/1.1 200")
+        busy[1].write(head + b"bu")
+        async with asyncio.timeout(10):
+            assert [await asked.get(), await asked.get()] == ["/v1/x", "/v1/x"]
+        open_ones = runner.refuse_newcomers(lambda handler: handler)
+        assert len(open_ones) == 3
+        async with asyncio.timeout(10):
+            assert await silent[0].read() == await rested[0].read() == b""
+            busy[1].write(b"sy")
+            assert (await busy[0].read()).endswith(b"busy")
+            await runner.ended(open_ones, 60)
+        for _, writer in (silent, rested, busy):
+            writer.close()
+    finally:
+        await runner.cleanup()

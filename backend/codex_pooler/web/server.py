@@ -49,6 +49,16 @@ class QuietHandler(RequestHandler):
             self._deadline.cancel()
         super().connection_lost(exc)
 
+    def close(self) -> None:
+        """End with the answer that it is at, and at once when nothing was asked; aiohttp leaves a connection open that
+        waits for its next request, and stops reading one whose body still arrives."""
+        if self._request_count == 0 or (self._waiter and not self._waiter.done()):
+            self.force_close()
+        elif self._current_request:
+            self._current_request.content.on_eof(super().close)
+        else:
+            super().close()
+
     def hand_over(self) -> tuple[asyncio.Transport, bytes]:
         """Give the connection to another protocol, with the bytes that came after the request; this one is done.
 
