@@ -271,6 +271,15 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.add_column(
+        "account_models",
+        sa.Column(
+            "missing",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+    )
 
 
 def downgrade() -> None:
@@ -278,6 +287,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM account_secrets WHERE kind = 'egress'")
     allow("accounts", "state", *OLD_STATES)
     allow("account_secrets", "kind", *OLD_SECRETS)
+    op.drop_column("account_models", "missing")
     op.drop_column("accounts", "reset_policy")
     op.drop_column("accounts", "checked_at")
     op.drop_column("accounts", "backend_origin")

@@ -85,11 +85,21 @@ class Lab:
         snapshot = self.snapshot.current
         return next(m.account.models for m in snapshot.pools[POOL].members if m.account.id == account_id)
 
+    async def missing(self) -> dict[str, int]:
+        async with self.database.session() as session:
+            return dict((await session.one(sa.select(account_models.c.missing))).missing)
+
     async def age(self, hours: float) -> None:
         async with self.database.session() as session:
             fetched_at = datetime.now(UTC) - timedelta(hours=hours)
             await session.execute(sa.update(account_models).values(fetched_at=fetched_at))
         self.sync.looked_at = 0.0
+
+    async def sync_again(self, times: int = 1) -> None:
+        """As often as the catalogues have become old."""
+        for _ in range(times):
+            await self.age(hours=8)
+            await self.look()
 
 
 @pytest.fixture
@@ -125,8 +135,7 @@ async def test_a_fresh_catalogue_is_left_alone_and_an_old_one_asked_for_by_its_e
     await lab.look()
     assert lab.backend.asked[1] == ("acc-1", '"one"', "0.169.0")
     lab.backend.etag, lab.backend.answer = '"two"', [{"slug": "gpt-7"}]
-    await lab.age(hours=8)
-    await lab.look()
+    await lab.sync_again(3)
     assert lab.models(account) == frozenset({"gpt-7"})
     await lab.age(hours=8)
     await lab.look()
@@ -196,7 +205,38 @@ async def test_a_model_that_nobody_lists_makes_the_lists_doubtful(lab: Lab) -> N
         lab.snapshot.doubted = {pool}
         await lab.look()
         assert (len(lab.backend.asked), lab.snapshot.doubted) == (asked, set())
-    assert lab.models(account) == frozenset({"gpt-7"})
+    assert lab.models(account) == frozenset({"gpt-5.5", "gpt-6-sol", "gpt-7"})
+
+
+async def test_a_model_is_offered_until_it_was_missing_three_times_in_a_row(lab: Lab) -> None:
+    account = await lab.add(1)
+    await lab.look()
+    both, rest = frozenset({"gpt-5.5", "gpt-6-sol"}), frozenset({"gpt-5.5"})
+    lab.backend.answer, lab.backend.etag = [{"slug": "gpt-5.5"}], '"two"'
+    await lab.sync_again()
+    assert (lab.models(account), await lab.missing()) == (both, {"gpt-6-sol": 1})
+    assert [model.slug for model in lab.snapshot.current.catalogs[POOL].models] == ["gpt-5.5", "gpt-6-sol"]
+    await lab.sync_again()
+    assert (lab.models(account), await lab.missing()) == (both, {"gpt-6-sol": 2})
+    assert lab.backend.asked[-1][1] == '"two"', "a catalogue that is as it was lacks the same models"
+    lab.backend.status = 500
+    await lab.sync_again()
+    assert await lab.missing() == {"gpt-6-sol": 2}, "what could not be fetched says nothing"
+    lab.sync.failures.clear()
+    lab.backend.status = 200
+    await lab.sync_again()
+    assert (lab.models(account), await lab.missing()) == (rest, {})
+
+
+async def test_a_model_that_is_listed_again_was_never_gone(lab: Lab) -> None:
+    account = await lab.add(1)
+    await lab.look()
+    whole, part = lab.backend.answer, [{"slug": "gpt-5.5"}]
+    for number, answer in enumerate((part, part, whole, part, part)):
+        lab.backend.answer, lab.backend.etag = answer, f'"{number}"'
+        await lab.sync_again()
+        assert lab.models(account) == frozenset({"gpt-5.5", "gpt-6-sol"})
+    assert await lab.missing() == {"gpt-6-sol": 2}
 
 
 async def test_another_version_of_codex_has_other_models(lab: Lab) -> None:

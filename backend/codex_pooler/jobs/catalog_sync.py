@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from codex_pooler.jobs.kept_models import Offer, offer_of
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.snapshot.model import Account, Snapshot
 from codex_pooler.storage import queries_catalog as queries
@@ -155,15 +156,28 @@ def is_due(account: Account, row: Any, now: float, *, doubted: bool = False) -> 
 
 
 async def store(session: Session, account_id: UUID, row: Any, fetched: Fetched) -> bool:
-    """Write down what came; True when it differs from what was known."""
-    if fetched.entries is not None:
-        digest = hashlib.sha256(fetched.entries).hexdigest()
-        if row is None or row.digest != digest:
-            values = {"slugs": fetched.slugs, "entries": fetched.entries, "digest": digest, "etag": fetched.etag}
-            await session.execute(queries.STORE, account_id=account_id, **values)
-            return True
-    await session.execute(queries.UNCHANGED, account=account_id, tag=fetched.etag)
-    return False
+    """Write down what came; True when what the account offers differs from what was known."""
+    known = row and not row.missing and (fetched.entries is None or _digest(fetched.entries) == row.digest)
+    offer = None if known else await _offer(session, row, fetched)
+    if offer is None:
+        await session.execute(queries.UNCHANGED, account=account_id, tag=fetched.etag)
+        return False
+    digest = _digest(offer.entries)
+    values = {"slugs": offer.slugs, "entries": offer.entries, "digest": digest, "missing": offer.missing}
+    await session.execute(queries.STORE, account_id=account_id, etag=fetched.etag, **values)
+    return row is None or row.digest != digest
+
+
+async def _offer(session: Session, row: Any, fetched: Fetched) -> Offer | None:
+    """None when there is nothing to compare with and nothing came."""
+    before = await session.fetch(queries.ENTRIES, digests=[row.digest]) if row else []
+    if before:
+        return offer_of(bytes(before[0].entries), row.missing, fetched)
+    return None if fetched.entries is None else Offer(fetched.entries, fetched.slugs, {})
+
+
+def _digest(entries: bytes) -> str:
+    return hashlib.sha256(entries).hexdigest()
 
 
 @asynccontextmanager

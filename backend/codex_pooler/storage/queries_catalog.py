@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on, insert
 
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.tables import account_models, accounts
@@ -15,7 +15,13 @@ TRY_LOCK = Query(sa.select(sa.func.pg_try_advisory_lock(_LOCK).label("taken")))
 UNLOCK = Query(sa.select(sa.func.pg_advisory_unlock(_LOCK).label("released")))
 
 FETCHED = Query(
-    sa.select(account_models.c.account_id, account_models.c.digest, account_models.c.etag, account_models.c.fetched_at)
+    sa.select(
+        account_models.c.account_id,
+        account_models.c.digest,
+        account_models.c.etag,
+        account_models.c.fetched_at,
+        account_models.c.missing,
+    )
 )
 
 OFFERS = Query(sa.select(account_models.c.account_id, account_models.c.slugs, account_models.c.digest))
@@ -33,8 +39,9 @@ _new = sa.select(
     sa.bindparam("digest", type_=sa.Text),
     sa.bindparam("etag", type_=sa.Text),
     sa.func.now(),
+    sa.bindparam("missing", type_=JSONB),
 ).where(accounts.c.id == sa.bindparam("account_id", type_=sa.Uuid))
-_columns = ["account_id", "slugs", "entries", "digest", "etag", "fetched_at"]
+_columns = ["account_id", "slugs", "entries", "digest", "etag", "fetched_at", "missing"]
 _insert = insert(account_models).from_select(_columns, _new)
 
 # does nothing for an account that was deleted meanwhile

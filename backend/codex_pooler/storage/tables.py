@@ -323,6 +323,8 @@ account_models = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),  # of the entries: most accounts share one catalogue
     text("etag", nullable=True),
     instant("fetched_at", now=True),
+    # models the backend does not list any more, and how many syncs in a row: offered until it is certain
+    sa.Column("missing", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
 )
 
 quota_windows = sa.Table(
