@@ -29,10 +29,10 @@ class Fault:
     """One way to go wrong.
 
     `kind` is `refuse` (answer `status` and `body` instead), `delay` (pause, then go on as usual; with `after_headers`
-    do as asked first, and answer late), `reset` (TCP reset before any header), `not_sse` (200 with `body`), `lost` (done
-    as asked, but after `delay_ms` the connection is reset, or with a `status` the caller gets that and `body` instead of
-    the answer; not for turns), or how the turn ends once `after_events` events, or `after_deltas` events that carry
-    output, are out: `cut_reset`, `truncate`, `stall`, `failed`, `incomplete`, `error`.
+    do as asked first, and answer late), `reset` (TCP reset before any header), `not_sse` (200 with `body`), `lost`
+    (done as asked, but after `delay_ms` the connection is reset, or with a `status` the caller gets that and `body`
+    instead of the answer; not for turns), or how the turn ends once `after_events` events, or `after_deltas` events
+    that carry output, are out: `cut_reset`, `truncate`, `stall`, `failed`, `incomplete`, `error`.
     """
 
     kind: str
