@@ -96,7 +96,7 @@ async def test_scenario_35_a_renewal_that_races_with_a_relink_is_discarded(gatew
     assert refresher
     renewal = asyncio.create_task(refresher.renew_now(UUID(account_id)))
     while not [one for one in gateway.world.record.arrivals if one.path == "/oauth/token"]:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
     done = await by_browser(gateway, "acct-1", upstream_id=account_id)
     assert done["state"] == "completed"
     linked = token_of(gateway)

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.renewal import renewed
 from codex_pooler.jobs.token_refresh import renew_what_is_due
@@ -93,6 +95,24 @@ async def test_scenario_11_a_turn_whose_token_is_refused_goes_on_with_a_new_one(
     assert [one.account for one in gateway.world.record.arrivals if one.fault == "token_expired"] == ["acct-1"]
     served = [row["account"]["name"] for row in await gateway.log()]
     assert served == ["acct-1"], "the account that was refused is the one that serves"
+
+
+async def test_scenario_11_a_turn_whose_login_is_over_goes_to_the_next_account_and_a_person_is_asked_for(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    await gateway.control("POST", "/accounts/acct-1", {"logged_out": True})
+    async with gateway.turn() as answer:
+        assert answer.status == 200
+        assert b"response.completed" in await answer.read()
+    (row,) = await gateway.log()
+    assert [attempt["account"]["name"] for attempt in row["attempt_log"]] == ["acct-1", "acct-2"]
+    assert exchanges(gateway) == 1
+    (shown,) = [one for one in (await gateway.admin("GET", "/upstreams"))["items"] if one["label"] == "acct-1"]
+    assert (shown["status"], shown["status_reason"]) == ("reauth_required", "refresh_token_invalidated")
+    (event,) = (await gateway.admin("GET", "/audit-logs?action=account.reauth_required"))["items"]
+    assert (event["target"]["label"], event["outcome"]) == ("acct-1", "failure")
+    assert "acct-1" in caplog.text or shown["id"] in caplog.text
+    assert "needs a new login: refresh_token_invalidated" in caplog.text
 
 
 async def test_f17_fifty_turns_that_are_refused_at_once_cost_one_exchange_per_login(gateway: Gateway) -> None:

@@ -85,6 +85,7 @@ async def test_scenario_37_everything_moves_and_opens_without_the_old_key(databa
     await stored(database, OLD, tmp_path)
     before = await opened(database, OLD, tmp_path)
     assert len(before) == 7
+    assert await opened(database, BOTH, tmp_path) == before, "what the old key sealed can be read all the time"
     assert await reseal(database, sealed_places(tmp_path), BOTH) == 7
     assert await opened(database, NEW, tmp_path) == before
     assert await reseal(database, sealed_places(tmp_path), BOTH) == 0
