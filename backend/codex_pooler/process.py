@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -166,7 +167,8 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.callback(spool.close)
         house = _house(config, snapshot, spool, stack)
         backend = Backend(house.backend)
-        sign_in, changed = SignIn(config.auth_url), _login_changed(house.snapshot, broadcaster)
+        sign_in, tell = SignIn(config.auth_url), _telling(house.snapshot, broadcaster)
+        changed = _account_changed(house.snapshot, tell)
         flows = Flows(database, keyring, sign_in, changed=changed)
         stack.push_async_callback(flows.close)
         refresher = house.refresher = await _refresher(config, database, keyring, house, changed, stack)
@@ -180,7 +182,7 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             "pulse": house.pulse,
             "snapshot": snapshot.keep_fresh,
             "snapshot-listener": partial(_listener, dsn, snapshot, files),
-            **await _memory(database, house, files, stack),
+            **await _memory(database, house, files, tell, stack),
             **_watching(services, queue),
             **_bookkeeping(database, house, writer, queue),
             **_company(config, dsn, database, keyring, house),
@@ -225,14 +227,32 @@ def _house(config: Config, snapshot: SnapshotHolder, spool: Spool, stack: AsyncE
     return House(snapshot, known, Journal(spool), backend, Metrics())
 
 
-def _login_changed(snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Callable[[UUID], Awaitable[None]]:
-    """Whoever gives an account a login tells this process's turns and consoles; the others hear of it by NOTIFY."""
+def _telling(snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Callable[[Collection[UUID]], None]:
+    """Tells this process's consoles which accounts to look at again, those of the same pools together."""
+
+    def tell(account_ids: Collection[UUID]) -> None:
+        serving: dict[UUID, list[UUID]] = {account_id: [] for account_id in account_ids}
+        for pool in snapshot.current.pools.values():
+            for member in pool.members:
+                if member.account.id in serving:
+                    serving[member.account.id].append(pool.id)
+        together: dict[tuple[UUID, ...], list[UUID]] = defaultdict(list)
+        for account_id, pool_ids in serving.items():
+            together[tuple(pool_ids)].append(account_id)
+        for shared, alike in together.items():
+            broadcaster.publish(Change("upstreams", "updated", tuple(alike), shared))
+
+    return tell
+
+
+def _account_changed(
+    snapshot: SnapshotHolder, tell: Callable[[Collection[UUID]], None]
+) -> Callable[[UUID], Awaitable[None]]:
+    """Whoever changes an account tells this process's turns and consoles; the others hear of it by NOTIFY."""
 
     async def changed(account_id: UUID) -> None:
         await snapshot.refresh_quietly()
-        pools = snapshot.current.pools.values()
-        serving = tuple(pool.id for pool in pools if any(m.account.id == account_id for m in pool.members))
-        broadcaster.publish(Change("upstreams", "updated", (account_id,), serving))
+        tell([account_id])
 
     return changed
 
@@ -279,9 +299,16 @@ async def _log_writer(
     return writer
 
 
-async def _memory(database: Database, house: House, files: FileKeeper, stack: AsyncExitStack) -> Loops:
+async def _memory(
+    database: Database,
+    house: House,
+    files: FileKeeper,
+    tell: Callable[[Collection[UUID]], None],
+    stack: AsyncExitStack,
+) -> Loops:
     """What the process knows by heart, as an earlier one wrote it down, and what goes on writing it down."""
-    quotas, bindings = QuotaKeeper(database, house.known.quotas), BindingKeeper(database, house.known.bindings)
+    quotas = QuotaKeeper(database, house.known.quotas, changed=tell)
+    bindings = BindingKeeper(database, house.known.bindings)
     await quotas.load()
     await bindings.load()
     await files.load()
@@ -301,7 +328,9 @@ def _services(
 ) -> Services:
     """What jobs work with, and what looks after the accounts: their quota, their models, their logins."""
     snapshot, doubts = house.snapshot, DoubtedLogins(refresher)
-    checks = AccountChecks(database, backend, lambda: snapshot.current, house.backend.origin, refresher.give_up)
+    checks = AccountChecks(
+        database, backend, lambda: snapshot.current, house.backend.origin, refresher.give_up, changed
+    )
 
     async def doubted(account_id: UUID, refused_token: str) -> None:
         checks.wish(account_id)

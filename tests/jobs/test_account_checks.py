@@ -40,6 +40,7 @@ class Lab:
     backend: Backend
     origin: str
     given_up: list[tuple[UUID, str, str]] = field(default_factory=list)
+    told: list[UUID] = field(default_factory=list)
 
     @property
     def simulated(self) -> Account:
@@ -49,7 +50,11 @@ class Lab:
         async def give_up(account_id: UUID, token: str, code: str) -> None:
             self.given_up.append((account_id, token, code))
 
-        return AccountChecks(self.database, self.backend, lambda: self.snapshot.current, self.origin, give_up)
+        async def changed(account_id: UUID) -> None:
+            await self.snapshot.refresh()
+            self.told.append(account_id)
+
+        return AccountChecks(self.database, self.backend, lambda: self.snapshot.current, self.origin, give_up, changed)
 
     async def row(self) -> Any:
         async with self.database.session() as session:
@@ -108,6 +113,15 @@ async def test_what_is_said_reaches_the_turns(lab: Lab) -> None:
     await lab.snapshot.refresh()
     assert (lab.known.routing_override, lab.known.is_fedramp) == ("us_cr", True)
     assert lab.known.backend_origin == "http://127.0.0.1:4999"
+
+
+async def test_whoever_watches_hears_of_what_is_new_and_of_nothing_else(lab: Lab) -> None:
+    checks, now = lab.process(), time.time()
+    lab.simulated.routing_override = "us_cr"
+    await checks.look(now)
+    assert (lab.told, lab.known.routing_override) == ([ID], "us_cr")
+    await checks.look(now + PERIOD_SECONDS * 1.3)
+    assert (lab.asked, lab.told) == (2, [ID])
 
 
 async def test_an_origin_that_leads_nowhere_is_put_right_by_the_next_check(lab: Lab) -> None:

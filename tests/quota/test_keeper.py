@@ -63,6 +63,26 @@ async def test_everything_known_is_there_after_a_restart(database: Database) -> 
     assert not after.standing(B, MODEL, NOW + 2).reason, "a burst is over before anybody else could know"
 
 
+async def test_whoever_watches_hears_what_changed_here_and_elsewhere(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "RELOAD_SECONDS", 0.01)
+    await accounts(database, A, B)
+    here, elsewhere, told = Quotas(), Quotas(), asyncio.Queue[set[UUID]]()
+    keeper = QuotaKeeper(database, here, changed=lambda ids: told.put_nowait(set(ids)))
+    running = asyncio.create_task(keeper.run())
+    async with asyncio.timeout(30):
+        here.observe(A, head(10, 20), NOW)
+        assert await told.get() == {A}
+        elsewhere.observe(B, head(10, 20), NOW)
+        await QuotaKeeper(database, elsewhere).store()
+        assert await told.get() == {B}
+    assert told.empty(), "what everybody knows already is no news"
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_only_what_changed_is_written_and_only_once(database: Database) -> None:
     await accounts(database, A)
     quotas = Quotas()

@@ -35,6 +35,10 @@ DEACTIVATED = "account_deactivated"  # as the account's reason: at first with it
 GiveUp = Callable[[UUID, str, str], Awaitable[object]]
 
 
+async def nobody_to_tell(account_id: UUID) -> None:
+    """For a process that shows accounts to nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The last attempt failed.  Another login is another chance, so it counts for one access token only."""
@@ -46,7 +50,7 @@ class Failure:
 
 class AccountChecks:
     """One per process; of several, whichever holds the lock asks.  ``give_up`` gets account, token and code of a
-    login that has ended."""
+    login that has ended; ``changed`` is told of every account of which something else is known now."""
 
     def __init__(
         self,
@@ -55,11 +59,13 @@ class AccountChecks:
         snapshot: Callable[[], Snapshot],
         configured_origin: str,
         give_up: GiveUp,
+        changed: Callable[[UUID], Awaitable[None]] = nobody_to_tell,
     ) -> None:
         self._database, self._backend, self._snapshot = database, backend, snapshot
-        self._configured_origin, self._give_up = configured_origin, give_up
+        self._configured_origin, self._give_up, self._changed = configured_origin, give_up, changed
         self._failures: dict[UUID, Failure] = {}
         self._wishes: dict[UUID, float] = {}
+        self._news: set[UUID] = set()
 
     async def run(self) -> None:
         """Look and ask until cancelled."""
@@ -78,6 +84,14 @@ class AccountChecks:
 
     async def look(self, now: float) -> None:
         """Ask about every account that is due.  Raises what the database raises."""
+        try:
+            await self._look(now)
+        finally:
+            news, self._news = self._news, set()
+            for account_id in news:
+                await self._changed(account_id)
+
+    async def _look(self, now: float) -> None:
         accounts = askable(self._snapshot(), now)
         async with self._database.session() as session:
             known = {row.id: row for row in await session.fetch(queries.KNOWN)}
@@ -140,6 +154,7 @@ class AccountChecks:
         else:
             await session.execute(queries.STORE, account_id=account.id, seen_state=row.state, at=at, **said)
             await announce_config(session)
+            self._news.add(account.id)
         if not checked.is_deactivated:
             return
         if row.state_reason == DEACTIVATED and row.checked_at and now - row.checked_at.timestamp() >= CONFIRM_SECONDS:

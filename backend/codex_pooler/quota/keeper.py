@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import orjson
 import psycopg2
@@ -43,12 +44,26 @@ class ClockWatch:
         return jumped if abs(jumped) >= JUMP_SECONDS else 0.0
 
 
-class QuotaKeeper:
-    """One per process.  With the database away everything stays in memory and is stored when it is back."""
+def nobody_to_tell(account_ids: Collection[UUID]) -> None:
+    """For a process that shows quotas to nobody."""
 
-    def __init__(self, database: Database, quotas: Quotas, clock: ClockWatch | None = None) -> None:
+
+class QuotaKeeper:
+    """One per process.  With the database away everything stays in memory and is stored when it is back.
+
+    ``changed`` is told about once a second of which accounts something else is known, wherever that came from.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        quotas: Quotas,
+        clock: ClockWatch | None = None,
+        *,
+        changed: Callable[[Collection[UUID]], None] = nobody_to_tell,
+    ) -> None:
         self._database, self._quotas, self._clock = database, quotas, clock or ClockWatch()
-        self._history = History()
+        self._history, self._tell = History(), changed
         self._complained = False
 
     async def load(self) -> None:
@@ -104,6 +119,8 @@ class QuotaKeeper:
                 if loop.time() - loaded_at >= RELOAD_SECONDS:
                     loaded_at = loop.time()
                     await self._quietly(self.load)
+                if news := self._quotas.news():
+                    self._tell(news)
         finally:
             await self._quietly(self.store)
 

@@ -27,6 +27,7 @@ class Quotas:
         self.version = 0
         self._records: dict[UUID, Record] = {}
         self._unsaved: set[UUID] = set()
+        self._news: set[UUID] = set()
         self._looked: dict[int, float] = {}
         # by UUID.int, whose hash costs a fraction of the UUID's own
         self._standings: dict[int, dict[str, Standing]] = {}
@@ -112,6 +113,11 @@ class Quotas:
         self._unsaved = set()
         return changes
 
+    def news(self) -> set[UUID]:
+        """The accounts of which something else is known than at the last asking."""
+        news, self._news = self._news, set()
+        return news
+
     def put_back(self, changes: Changes) -> None:
         """The changes could not be stored: everything of these accounts is unsaved again."""
         for account_id in changes.accounts:
@@ -154,5 +160,6 @@ class Quotas:
         self._forget_standings(account_id)
 
     def _forget_standings(self, account_id: UUID) -> None:
+        self._news.add(account_id)
         self.version += 1
         self._standings.pop(account_id.int, None)

@@ -167,8 +167,9 @@ def _merge_gates(record: Record, stored: Row) -> bool:
 def _merge_plan(record: Record, stored: Row, seen_at: float) -> bool:
     if record.observed_at >= seen_at and record.plan_type is not None:
         return False
+    known = record.plan_type, record.saved_resets
     record.plan_type, record.saved_resets = stored.get("plan_type"), stored.get("saved_resets")
-    return True
+    return (record.plan_type, record.saved_resets) != known
 
 
 F = TypeVar("F")
