@@ -57,50 +57,52 @@ export function AccountActions({ upstream, onAction }: AccountActionsProps) {
             : 'Draining: the last turns have ended; it is paused in a moment.'}
         </p>
       ) : null}
-      <ActionButton
-        icon={<Hourglass />}
-        {...given('drain')}
-        pending={drain.isPending}
-        onClick={() => drain.mutate(upstream)}
-      >
-        Drain
-      </ActionButton>
-      <ActionButton
-        icon={resting ? <Play /> : <Pause />}
-        {...given(resting ? 'reactivate' : 'pause')}
-        pending={setPaused.isPending}
-        onClick={() => setPaused.mutate({ upstream, paused: !resting })}
-      >
-        {resting ? 'Reactivate' : 'Pause'}
-      </ActionButton>
-      <ActionButton
-        icon={<RefreshCw />}
-        {...given('refresh')}
-        pending={renew.isPending}
-        onClick={() => renew.mutate(upstream)}
-      >
-        Renew sign-in
-      </ActionButton>
-      <ActionButton icon={<LogIn />} {...given('rename')} onClick={() => onAction('relink')}>
-        Sign in again…
-      </ActionButton>
-      <ActionButton icon={<KeySquare />} {...given('rename')} onClick={() => onAction('replace')}>
-        Replace credentials…
-      </ActionButton>
-      <ActionButton icon={<MailPlus />} {...given('rename')} onClick={() => onAction('reinvite')}>
-        Invite its owner…
-      </ActionButton>
-      <ActionButton icon={<Layers />} {...given('assign')} onClick={() => onAction('assign')}>
-        Pools…
-      </ActionButton>
-      {mayExport ? (
-        <ActionButton icon={<FileUp />} enabled reason={null} onClick={() => setExporting(true)}>
-          Export…
+      <div className="grid sm:max-lg:grid-cols-2 lg:block">
+        <ActionButton
+          icon={<Hourglass />}
+          {...given('drain')}
+          pending={drain.isPending}
+          onClick={() => drain.mutate(upstream)}
+        >
+          Drain
         </ActionButton>
-      ) : null}
-      <ActionButton icon={<Trash2 />} danger {...given('delete')} onClick={() => onAction('delete')}>
-        Delete…
-      </ActionButton>
+        <ActionButton
+          icon={resting ? <Play /> : <Pause />}
+          {...given(resting ? 'reactivate' : 'pause')}
+          pending={setPaused.isPending}
+          onClick={() => setPaused.mutate({ upstream, paused: !resting })}
+        >
+          {resting ? 'Reactivate' : 'Pause'}
+        </ActionButton>
+        <ActionButton
+          icon={<RefreshCw />}
+          {...given('refresh')}
+          pending={renew.isPending}
+          onClick={() => renew.mutate(upstream)}
+        >
+          Renew sign-in
+        </ActionButton>
+        <ActionButton icon={<LogIn />} {...given('rename')} onClick={() => onAction('relink')}>
+          Sign in again…
+        </ActionButton>
+        <ActionButton icon={<KeySquare />} {...given('rename')} onClick={() => onAction('replace')}>
+          Replace credentials…
+        </ActionButton>
+        <ActionButton icon={<MailPlus />} {...given('rename')} onClick={() => onAction('reinvite')}>
+          Invite its owner…
+        </ActionButton>
+        <ActionButton icon={<Layers />} {...given('assign')} onClick={() => onAction('assign')}>
+          Pools…
+        </ActionButton>
+        {mayExport ? (
+          <ActionButton icon={<FileUp />} enabled reason={null} onClick={() => setExporting(true)}>
+            Export…
+          </ActionButton>
+        ) : null}
+        <ActionButton icon={<Trash2 />} danger {...given('delete')} onClick={() => onAction('delete')}>
+          Delete…
+        </ActionButton>
+      </div>
       <Suspense>
         {exporting ? <ExportDialog upstreams={[upstream]} onClose={() => setExporting(false)} /> : null}
       </Suspense>

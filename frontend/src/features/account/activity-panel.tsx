@@ -54,7 +54,7 @@ function Requests({ upstream, requests }: { upstream: Upstream; requests: Recent
       {requests.map((request) => {
         const { tone, label } = STATUS[request.status];
         return (
-          <li key={request.id} className="flex items-baseline gap-3 py-1.5">
+          <li key={request.id} className="flex flex-wrap items-baseline gap-x-3 py-1.5">
             <Link
               to="/requests"
               search={{ account: [upstream.id], id: request.id }}
@@ -68,7 +68,7 @@ function Requests({ upstream, requests }: { upstream: Upstream; requests: Recent
             {request.error_code ? (
               <span className="min-w-0 truncate text-xs text-ink-3">{request.error_code}</span>
             ) : null}
-            <span className="tnum ml-auto shrink-0 text-xs text-ink-3">
+            <span className="tnum ml-auto shrink-0 text-xs text-ink-3 max-sm:ml-0 max-sm:w-full">
               {request.usage ? `${formatCompact(request.usage.total)} tokens, ` : ''}
               {formatDuration(request.duration_ms)}, <RelativeTime at={request.admitted_at} />
             </span>

@@ -7,6 +7,8 @@ import { UsageRow } from '@/ui/usage-meter';
 /** What the provider says of the account beside its windows: its verdict, credits, and a spending limit. */
 export function ProviderFacts({ quota: { provider_status: status, credits, spend } }: { quota: Quota }) {
   if (!status && !credits && !spend) return null;
+  if (status?.allowed && !status.limit_reached && !credits && !spend)
+    return <p className="text-xs text-ink-3">The provider allows it to be used.</p>;
   return (
     <div className="space-y-3 border-t border-line pt-3">
       <dl className="grid grid-cols-2 gap-3 sm:grid-cols-3">

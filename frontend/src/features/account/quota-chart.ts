@@ -7,14 +7,14 @@ export interface QuotaChart {
   series: Series[];
   /** When windows began anew, unix seconds. */
   resets: number[];
-  /** What the chart says, in a sentence. */
-  headline: string;
 }
 
 const COLORS = ['data-1', 'data-3', 'data-4', 'data-5'];
 /** Evidence holds until the next, but not longer than this; then nobody knows. */
 const HOLDS_SECONDS = 3 * 3600;
 const AHEAD_SHARE = 0.15;
+/** Resets that come more often than this, as a share of what is shown, are plain to see and not marked. */
+const MARKED_SHARE = 0.1;
 
 /** What was left of every window, and where the present pace leads; the newest windows decide the order. */
 export function presentQuota(
@@ -55,10 +55,14 @@ export function presentQuota(
         ]
       : [left];
   });
-  const resets = [...new Set(known.flatMap((each) => each.resets))].filter(
+  const marked = known.filter(({ key }) => {
+    const window = windows.find((each) => each.key === key);
+    return !window || window.window_seconds >= (end - start) * MARKED_SHARE;
+  });
+  const resets = [...new Set(marked.flatMap((each) => each.resets))].filter(
     (at) => at >= start && at * 1000 <= now,
   );
-  return { times, series, resets, headline: headlineOf(windows) };
+  return { times, series, resets };
 }
 
 function rank(order: readonly string[], key: string): number {
@@ -103,14 +107,6 @@ function expectedOf(
     over = left === 0;
     return left;
   });
-}
-
-function headlineOf(windows: readonly QuotaWindow[]): string {
-  const own = windows.filter(({ scope }) => scope === 'account');
-  if (own.length === 0) return 'Nothing is known of its quota yet';
-  return own
-    .map(({ label, used_percent }) => `${label} ${formatPercent(Math.max(100 - used_percent, 0))} left`)
-    .join(', ');
 }
 
 /** A rate for people: an hour for the short windows, a day for those that take days to fall. */

@@ -12,6 +12,7 @@ export function policyText(policy: SavedResetPolicy): string {
     policy.min_blocked_minutes > 0
       ? `, unless the window begins anew within ${formatSpan(policy.min_blocked_minutes * 60_000)}`
       : '';
-  const keep = policy.keep_credits > 0 ? ` The last ${policy.keep_credits} are kept.` : '';
+  const kept = policy.keep_credits;
+  const keep = kept === 0 ? '' : kept === 1 ? ' The last one is kept.' : ` The last ${kept} are kept.`;
   return `Spent by itself ${when}${unless}.${keep}`;
 }

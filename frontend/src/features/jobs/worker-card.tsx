@@ -69,7 +69,7 @@ export function WorkerCard({ worker, chosen, mayRun, onChoose }: WorkerCardProps
                 : null}
             </StatusDot>
           ) : (
-            <span className="text-ink-3">{worker.history.length > 0 ? 'Nothing to do' : 'No runs yet'}</span>
+            <span className="text-ink-3">{worker.history.length > 0 ? 'All well' : 'No runs yet'}</span>
           )}
         </p>
       </div>

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
 import type { Upstream } from '@/api';
 import { useCan } from '@/features/session';
-import { formatCompact, formatPercent, UNKNOWN } from '@/lib/format';
+import { formatCompact, formatPercent, formatSpan, UNKNOWN } from '@/lib/format';
 import { useNow } from '@/lib/use-now';
 import { Checkbox } from '@/ui/checkbox';
 import { type Column, DataTable } from '@/ui/data-table';
@@ -107,19 +107,19 @@ const COLUMNS: Column<Upstream>[] = [
     id: 'pools',
     header: 'Pools',
     width: '1fr',
-    from: 1200,
+    from: 1440,
     cell: (u) => <span className="text-ink-2">{poolsText(u)}</span>,
   },
-  { id: 'left', header: 'Left', width: 116, from: 1040, cell: (u) => <Left upstream={u} /> },
+  { id: 'left', header: 'Left', width: 124, from: 900, cell: (u) => <Left upstream={u} /> },
   {
     id: 'burn',
     header: 'Burn',
     width: 60,
     align: 'right',
-    from: 1120,
+    from: 980,
     cell: (u) => <Burn burn={u.burn} />,
   },
-  { id: 'flight', header: 'In flight', width: 76, align: 'right', from: 860, cell: (u) => u.in_flight },
+  { id: 'flight', header: 'In flight', width: 76, align: 'right', from: 1240, cell: (u) => u.in_flight },
   {
     id: 'requests',
     header: 'Requests',
@@ -136,7 +136,7 @@ const COLUMNS: Column<Upstream>[] = [
     from: 860,
     cell: (u) => formatCompact(u.usage.tokens),
   },
-  { id: 'expires', header: 'Token expires', width: 112, align: 'right', from: 980, cell: (u) => expiry(u) },
+  { id: 'expires', header: 'Token expires', width: 112, align: 'right', from: 1340, cell: (u) => expiry(u) },
   {
     id: 'used',
     header: 'Last used',
@@ -181,7 +181,11 @@ const NARROW_COLUMNS: Column<Upstream>[] = [
 
 function AccountLink({ upstream: { id, label } }: { upstream: Upstream }) {
   return (
-    <Link to="/upstreams/$id" params={{ id }} className="truncate font-medium hover:underline">
+    <Link
+      to="/upstreams/$id"
+      params={{ id }}
+      className="max-w-full shrink-0 truncate font-medium hover:underline"
+    >
       {label}
     </Link>
   );
@@ -209,7 +213,7 @@ function Left({ upstream }: { upstream: Upstream }) {
         return (
           <span key={window.key} className={ink}>
             {remainingPercent === null ? UNKNOWN : formatPercent(remainingPercent)}
-            <span className="text-ink-3"> {window.label.replace(' ', '').slice(0, 2).toLowerCase()}</span>
+            <span className="text-ink-3"> {formatSpan(window.window_seconds * 1000)}</span>
           </span>
         );
       })}
