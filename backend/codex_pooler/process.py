@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ from codex_pooler.jobs.partitions import keep_partitions
 from codex_pooler.jobs.prices import PriceKeeper
 from codex_pooler.jobs.queue import Queue
 from codex_pooler.jobs.rescue import keep_rescuing
-from codex_pooler.jobs.roles import loops_of, works
+from codex_pooler.jobs.roles import LED, loops_of, works
 from codex_pooler.jobs.saved_resets import SavedResetCare, logins, looking
 from codex_pooler.jobs.services import Services
 from codex_pooler.jobs.token_refresh import keep_logins_fresh, keep_logins_stored
@@ -70,12 +70,14 @@ from codex_pooler.storage.queries_files import CHANGED as FILES_CHANGED
 from codex_pooler.storage.queries_snapshot import CHANGED
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.spool import Spool
-from codex_pooler.telemetry.metrics import ROWS, Gauges, Metrics
+from codex_pooler.storage.tables import ACCOUNT_STATES
+from codex_pooler.telemetry.metrics import ACCOUNTS, LEADS, LOGINS_NEEDED, PROCESSES, ROWS, Gauges, Metrics
 from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.resets import ResetsClient
 from codex_pooler.upstream.usage import UsageClient
+from codex_pooler.web.admin.account_news import AccountNews
 from codex_pooler.web.admin.live import Broadcaster, Change
 from codex_pooler.web.context import WebContext
 
@@ -136,6 +138,7 @@ class Process:
     writer: LogWriter
     broadcaster: Broadcaster
     worker: JobWorker | None
+    company: Company
 
     def retire(self) -> None:
         """The process is asked to stop: take no more jobs, so that running ones end while running turns do."""
@@ -143,14 +146,34 @@ class Process:
             self.worker.stop()
 
     def gauges(self) -> Gauges:
-        accounts = {m.account.id for pool in self.house.snapshot.current.pools.values() for m in pool.members}
+        """The current values, all from memory."""
+        pools = self.house.snapshot.current.pools.values()
+        states = Counter(
+            {member.account.id: member.account.state for pool in pools for member in pool.members}.values()
+        )
         return {
             "codex_pooler_turns_in_flight": self.house.known.leases.total(),
             "codex_pooler_spool_backlog_bytes": self.spool.backlog,
             "codex_pooler_spool_failures": self.spool.failures,
-            "codex_pooler_accounts_known": len(accounts),
+            "codex_pooler_accounts_known": states.total(),
+            ACCOUNTS: {state: states[state] for state in ACCOUNT_STATES},
+            LOGINS_NEEDED: states["reauth_required"],
+            LEADS: {loop: float(self.company.leadership.leads(loop)) for loop in LED},
+            PROCESSES: self.company.node.alive,
             **self.house.admission.gauges(),
         }
+
+
+@dataclass(frozen=True)
+class Company:
+    """This process among the others."""
+
+    leadership: Leadership
+    node: Node
+
+    @property
+    def loops(self) -> Loops:
+        return {"leadership": self.leadership.run, "heartbeat": self.node.run}
 
 
 @asynccontextmanager
@@ -167,9 +190,9 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         stack.callback(spool.close)
         house = _house(config, snapshot, spool, stack)
         backend = Backend(house.backend)
-        sign_in, tell = SignIn(config.auth_url), _telling(house.snapshot, broadcaster)
-        changed = _account_changed(house.snapshot, tell)
-        flows = Flows(database, keyring, sign_in, changed=changed)
+        sign_in, news = SignIn(config.auth_url), AccountNews(snapshot, broadcaster)
+        changed = news.changed
+        flows = Flows(database, keyring, sign_in, changed=changed, metrics=house.metrics)
         stack.push_async_callback(flows.close)
         refresher = house.refresher = await _refresher(config, database, keyring, house, changed, stack)
         writer = await _log_writer(database, spool, house, broadcaster, stack)
@@ -178,14 +201,15 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
         services = _services(config, database, keyring, house, refresher, backend, changed)
         house.saved_resets = flights = ResetFlights(services.saved_resets.saved)
         stack.push_async_callback(flights.close)
+        company = _company(config, dsn, database, keyring, house)
         loops: Loops = {
             "pulse": house.pulse,
             "snapshot": snapshot.keep_fresh,
             "snapshot-listener": partial(_listener, dsn, snapshot, files),
-            **await _memory(database, house, files, tell, stack),
+            **await _memory(database, house, files, news.tell, stack),
             **_watching(services, queue),
             **_bookkeeping(database, house, writer, queue),
-            **_company(config, dsn, database, keyring, house),
+            **company.loops,
         }
         running = loops_of(config.role, loops)
         await stack.enter_async_context(background({name: loops[name] for name in loops if name in running}))
@@ -208,9 +232,10 @@ async def process(config: Config, dsn: str) -> AsyncIterator[Process]:
             version=__version__,
             started_at=datetime.now(UTC),
             settings=lambda: house.snapshot.current.settings,
+            metrics=house.metrics,
             probe=partial(probe, house),
         )
-        yield Process(context, house, spool, writer, broadcaster, worker)
+        yield Process(context, house, spool, writer, broadcaster, worker, company)
 
 
 def _house(config: Config, snapshot: SnapshotHolder, spool: Spool, stack: AsyncExitStack) -> House:
@@ -225,36 +250,6 @@ def _house(config: Config, snapshot: SnapshotHolder, spool: Spool, stack: AsyncE
     stack.callback(backend.close)
     snapshot.on_new_login = known.quotas.relogin
     return House(snapshot, known, Journal(spool), backend, Metrics())
-
-
-def _telling(snapshot: SnapshotHolder, broadcaster: Broadcaster) -> Callable[[Collection[UUID]], None]:
-    """Tells this process's consoles which accounts to look at again, those of the same pools together."""
-
-    def tell(account_ids: Collection[UUID]) -> None:
-        serving: dict[UUID, list[UUID]] = {account_id: [] for account_id in account_ids}
-        for pool in snapshot.current.pools.values():
-            for member in pool.members:
-                if member.account.id in serving:
-                    serving[member.account.id].append(pool.id)
-        together: dict[tuple[UUID, ...], list[UUID]] = defaultdict(list)
-        for account_id, pool_ids in serving.items():
-            together[tuple(pool_ids)].append(account_id)
-        for shared, alike in together.items():
-            broadcaster.publish(Change("upstreams", "updated", tuple(alike), shared))
-
-    return tell
-
-
-def _account_changed(
-    snapshot: SnapshotHolder, tell: Callable[[Collection[UUID]], None]
-) -> Callable[[UUID], Awaitable[None]]:
-    """Whoever changes an account tells this process's turns and consoles; the others hear of it by NOTIFY."""
-
-    async def changed(account_id: UUID) -> None:
-        await snapshot.refresh_quietly()
-        tell([account_id])
-
-    return changed
 
 
 async def _refresher(
@@ -274,7 +269,7 @@ async def _refresher(
 
     logins = Logins(database, keyring.upstream, SecretSpool(config.state_dir / "spool"))
     courier = Courier(SignIn(config.auth_url), logins.kept)
-    refresher = Refresher(logins, courier, changed=changed, serve=serve)
+    refresher = Refresher(logins, courier, changed=changed, serve=serve, metrics=house.metrics)
     await refresher.store_kept()
     stack.push_async_callback(refresher.close)
     return refresher
@@ -286,7 +281,7 @@ async def _log_writer(
     """With what an earlier process left behind already stored."""
 
     def rows_stored(count: int) -> None:
-        house.metrics.count(ROWS, "turn", count)
+        house.metrics.count(ROWS, "turn", amount=count)
         broadcaster.count_finished(house.finished.elements())
         broadcaster.publish(Change("requests", "created", pool_ids=tuple(house.finished)))
         house.finished.clear()
@@ -336,15 +331,29 @@ def _services(
         checks.wish(account_id)
         await doubts.look_into(account_id, refused_token)
 
-    usage = UsagePolling(database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubted)
+    usage = UsagePolling(
+        database, UsageClient(backend), house.known.quotas, lambda: snapshot.current, doubted, metrics=house.metrics
+    )
     catalogs = CatalogSync(database, snapshot, backend)
     login_of = logins(lambda: snapshot.current)
     resets = ResetsClient(backend)
-    saved = SavedResets(database, resets, house.known.quotas, login_of, looking(usage, login_of), changed)
+    saved = SavedResets(
+        database, resets, house.known.quotas, login_of, looking(usage, login_of), changed, house.metrics
+    )
     care = SavedResetCare(database, saved, house.known.quotas, lambda: snapshot.current)
     lab = is_loopback(house.backend.host)
     return Services(
-        database, keyring, snapshot, refresher, usage, catalogs, checks, care, lab=lab, origin=config.origin
+        database,
+        keyring,
+        snapshot,
+        refresher,
+        usage,
+        catalogs,
+        checks,
+        care,
+        lab=lab,
+        origin=config.origin,
+        metrics=house.metrics,
     )
 
 
@@ -376,7 +385,7 @@ def _bookkeeping(database: Database, house: House, writer: LogWriter, queue: Que
     }
 
 
-def _company(config: Config, dsn: str, database: Database, keyring: Keyring, house: House) -> Loops:
+def _company(config: Config, dsn: str, database: Database, keyring: Keyring, house: House) -> Company:
     """What has to do with the other processes: being seen by them, and doing once what is to be done once."""
     led = {
         "schedule": partial(keep_the_schedule, database),
@@ -394,7 +403,7 @@ def _company(config: Config, dsn: str, database: Database, keyring: Keyring, hou
     node = Node(
         database, config.role, __version__, leads=lambda: leadership.led, drains=drains, key_version=keyring.newest
     )
-    return {"leadership": leadership.run, "heartbeat": node.run}
+    return Company(leadership, node)
 
 
 async def _listener(dsn: str, snapshot: SnapshotHolder, files: FileKeeper) -> None:

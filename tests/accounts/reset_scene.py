@@ -20,6 +20,7 @@ from codex_pooler.snapshot.model import Account
 from codex_pooler.storage import queries_resets as queries
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.tables import accounts, pool_accounts, pools, saved_reset_claims
+from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.http_turn import Credential
 from codex_pooler.upstream.resets import Listing, ResetsClient, ResetsUnavailable, SavedReset, Spent, Unanswered
 
@@ -113,7 +114,9 @@ class Node:
     told: list[UUID] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.saved = SavedResets(self.database, self.bank, self.quotas, login, self.look, self._changed)
+        self.metrics = Metrics()
+        told = (self.look, self._changed, self.metrics)
+        self.saved = SavedResets(self.database, self.bank, self.quotas, login, *told)
 
     async def look(self, account_id: UUID) -> None:
         if self.sees:

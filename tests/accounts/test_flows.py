@@ -19,6 +19,7 @@ from codex_pooler.accounts.flows import Flows
 from codex_pooler.accounts.importing import Imported
 from codex_pooler.storage.database import Database, Session
 from codex_pooler.storage.tables import account_secrets, accounts, oauth_flows, operators, pool_accounts
+from codex_pooler.telemetry.metrics import SIGN_INS, Metrics
 from codex_pooler.upstream.oauth import SignIn
 from tests.accounts.signing_in import Lobby, anything, lobby, refusal
 
@@ -51,6 +52,19 @@ async def test_scenario_33_a_pasted_address_makes_an_account(lobby: Lobby) -> No
     assert access.count(".") == 2
     assert refresh.startswith("rt_")
     assert (await lobby.row(view)).sealed is None, "what the flow kept is gone"
+
+
+async def test_how_sign_ins_end_is_counted(lobby: Lobby) -> None:
+    counted = Metrics()
+    flows = Flows(lobby.database, lobby.keyring, SignIn(lobby.origin), lobby.clock, metrics=counted)
+    await flows.start("browser", lobby.pool_id)
+    view = await flows.start("browser", lobby.pool_id)
+    await flows.paste(view.id, await lobby.browse(view), anything)
+    left = await flows.start("browser", lobby.pool_id)
+    await flows.cancel(left.id)
+    await flows.cancel(left.id)
+    ended = {how: amount for (name, how), amount in counted.counts.items() if name == SIGN_INS and amount}
+    assert ended == {"superseded": 1, "completed": 1, "cancelled": 1}
 
 
 async def test_the_link_asks_for_what_codex_asks_for(lobby: Lobby) -> None:

@@ -14,6 +14,7 @@ import pytest
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewal, Renewed
 from codex_pooler.storage.secret_spool import SecretSpool
+from codex_pooler.telemetry.metrics import RENEWALS, Metrics
 from codex_pooler.upstream.oauth import TRANSIENT, Grant, RefreshRefused, SignIn
 from tests.accounts.conftest import Scene, refresher_of
 
@@ -63,6 +64,16 @@ async def test_scenario_11_a_refused_token_is_renewed_and_everybody_is_told(scen
     claims = scene.world.mint.read_jwt(after["access"])
     assert claims
     assert claims["exp"] == now.access_expires_at.timestamp()
+
+
+async def test_what_became_of_renewals_is_counted(scene: Scene) -> None:
+    counted = Metrics()
+    refresher = refresher_of(scene.logins, SignIn(scene.backend), clock=scene.clock, metrics=counted)
+    await refresher.renew_now(scene.account_id)
+    await refresher.renew_due(scene.account_id)
+    scene.fault("bad_request", body={"error": "invalid_grant"})
+    await refresher.renew_now(scene.account_id)
+    assert counted.counts == {(RENEWALS, "renewed"): 1, (RENEWALS, "rejected"): 1}
 
 
 async def test_scenario_11_a_refused_refresh_token_means_that_a_login_is_needed(

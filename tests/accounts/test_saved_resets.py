@@ -15,6 +15,7 @@ from codex_pooler.accounts.reset_flights import ResetFlights
 from codex_pooler.accounts.saved_resets import APPLIED, DENIED, NOT_NEEDED, REFUSED, UNKNOWN, UNREADABLE
 from codex_pooler.quota.resets import BLOCKED, Rescue
 from codex_pooler.storage.database import Database
+from codex_pooler.telemetry.metrics import SAVED_RESETS
 from tests.accounts.reset_scene import POOL, Bank, Node, Scene, made
 
 
@@ -47,6 +48,7 @@ async def test_scenario_29_a_timeout_is_followed_by_the_same_id(database: Databa
     assert scene.bank.asked == [scene.bank.asked[0]] * 2
     assert len(scene.bank.spent) == 1
     assert (await scene.claims())[0]["outcome"] == ("already_redeemed" if what == "lost" else "reset")
+    assert node.metrics.counts == {(SAVED_RESETS, BLOCKED, UNKNOWN): 1, (SAVED_RESETS, BLOCKED, "applied"): 1}
 
 
 async def see(node: Node) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codex_pooler.cli import _parser
-from codex_pooler.telemetry.metrics import COUNTERS, GAUGES
+from codex_pooler.telemetry.metrics import COUNTERS, GAUGE_LABELS, GAUGES
 from codex_pooler.web.spa import CSP
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,15 @@ def test_every_documented_metric_exists() -> None:
         name for name in re.findall(r"\bcodex_pooler_[a-z_]+\b", TEXT) if not name.startswith("codex_pooler_pg")
     }
     assert mentioned - set(COUNTERS) - set(GAUGES) <= {"codex_pooler_"}
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    labels = {name: label for name, (_, *label) in COUNTERS.items()}
+    labels |= {name: [GAUGE_LABELS[name]] if name in GAUGE_LABELS else [] for name in GAUGES}
+    for name, names in labels.items():
+        (row,) = (line for line in page.splitlines() if line.startswith("|") and f"`{name}`" in line)
+        assert [f"`{label}`" for label in names] == re.findall("`[a-z_]+`", row.split("|")[3]), name
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

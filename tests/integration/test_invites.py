@@ -16,6 +16,7 @@ from codex_pooler.accounts.importing import Imported
 from codex_pooler.accounts.invites import accept
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.tables import accounts, api_keys, audit_events, invites, oauth_flows
+from codex_pooler.telemetry.metrics import INVITES
 from tests.integration.whole import Gateway
 from tests.mail.server import Mailbox, mail_server
 
@@ -138,6 +139,7 @@ async def test_a_guest_adds_an_account_and_the_pool_serves_with_it(
     (listed,) = (await party.gateway.admin("GET", "/invites"))["items"]
     (account,) = await party.rows(accounts, accounts.c.onboarding == "invite")
     assert listed["status"] == "accepted"
+    assert party.gateway.process.house.metrics.counts[INVITES, "accepted"] == 1
     assert (listed["result"]["upstream_id"], listed["result"]["accepted_email"]) == (
         str(account.id),
         "A***@Example.com",

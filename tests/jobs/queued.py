@@ -17,6 +17,7 @@ from codex_pooler.jobs.schedule import Job
 from codex_pooler.jobs.services import Services
 from codex_pooler.jobs.worker import JobWorker, working
 from codex_pooler.storage.database import Database
+from codex_pooler.telemetry.metrics import Metrics
 
 PATIENCE = 30.0  # seconds; far more than anything here takes
 
@@ -28,6 +29,7 @@ class Bench:
     database: Database
     jobs: dict[str, Job] = field(default_factory=dict)
     done: list[Any] = field(default_factory=list)
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def queue(self) -> Queue:
@@ -43,7 +45,7 @@ class Bench:
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[JobWorker]:
-        services = cast(Services, SimpleNamespace(database=self.database))
+        services = cast(Services, SimpleNamespace(database=self.database, metrics=self.metrics))
         async with working(self.database.dsn, services, self.jobs) as worker:
             yield worker
 

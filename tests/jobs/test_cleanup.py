@@ -11,6 +11,7 @@ from codex_pooler.jobs.cleanup import clean_up
 from codex_pooler.jobs.nodes import Node
 from codex_pooler.jobs.services import JobFailed, Services
 from codex_pooler.storage.database import Database
+from codex_pooler.telemetry.metrics import SIGN_INS, Metrics
 from tests.jobs.queued import Bench
 
 FLOW = """
@@ -27,14 +28,15 @@ async def bench(database: Database) -> Bench:
 
 
 def services(bench: Bench) -> Services:
-    return cast(Services, SimpleNamespace(database=bench.database))
+    return cast(Services, SimpleNamespace(database=bench.database, metrics=Metrics()))
 
 
 async def test_sign_ins_expire_and_go_a_week_later(bench: Bench) -> None:
     await bench.rows(FLOW.format(state="pending", ago="1 minute", ended="NULL"))
     await bench.rows(FLOW.format(state="completed", ago="9 days", ended="now() - interval '8 days'"))
     await bench.rows(FLOW.format(state="pending", ago="-5 minutes", ended="NULL"))
-    await clean_up(services(bench))
+    await clean_up(cleaning := services(bench))
+    assert cleaning.metrics.counts[SIGN_INS, "expired"] == 1
     assert await bench.rows("SELECT state, sealed IS NULL FROM oauth_flows ORDER BY expires_at") == [
         ("expired", True),
         ("pending", False),

@@ -39,13 +39,25 @@ async def test_a_process_is_seen_while_it_lives(database: Database) -> None:
         (later,) = await rows(database)
         assert later.seen_at > row.seen_at
         assert later.started_at == row.started_at
+        assert node.alive == {"all": 1}
     await until_there_are(database, 0)
+
+
+async def test_who_else_is_there_is_not_claimed_while_the_database_is_away(dsn: str) -> None:
+    database = await Database.open(dsn, minsize=1, maxsize=1, timeout=0.2)
+    node = Node(database, "web", "1")
+    await node.beat()
+    async with database.session(), background({"heartbeat": node.run}), asyncio.timeout(30):
+        while node.alive:
+            await asyncio.sleep(0.01)
+    await database.close()
 
 
 async def test_the_dead_are_forgotten_and_the_living_stay(database: Database) -> None:
     living, dead = Node(database, "web", "1"), Node(database, "worker", "1")
     await living.beat()
     await dead.beat()
+    assert dead.alive == {"web": 1, "worker": 1}
     async with database.session() as session:
         await session.run(
             "UPDATE nodes SET seen_at = now() - interval '61 seconds' WHERE id = %(id)s", {"id": str(dead.id)}

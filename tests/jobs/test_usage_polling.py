@@ -25,6 +25,7 @@ from codex_pooler.quota.refusals import refusal_of
 from codex_pooler.quota.windows import ACCOUNT, Window
 from codex_pooler.snapshot.model import Account, Member, Pool, Snapshot
 from codex_pooler.storage.database import Database
+from codex_pooler.telemetry.metrics import USAGE_POLLS, Metrics
 from codex_pooler.upstream import backend as upstream
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.usage import MOST_BYTES, PATHS, LoginDoubted, UsageClient, UsageUnavailable
@@ -96,9 +97,10 @@ async def nobody(account_id: UUID, token: str) -> None:
 
 
 def polling(
-    database: Database, client: UsageClient, quotas: Quotas, *accounts: Account, doubted: Any = nobody
+    database: Database, client: UsageClient, quotas: Quotas, *accounts: Account, doubted: Any = nobody, **more: Any
 ) -> UsagePolling:
-    return UsagePolling(database, client, quotas, lambda: snapshot_of(*accounts), doubted, chance=random.Random(1))
+    chance = random.Random(1)
+    return UsagePolling(database, client, quotas, lambda: snapshot_of(*accounts), doubted, chance=chance, **more)
 
 
 # -- asking
@@ -301,7 +303,9 @@ async def test_every_account_is_asked_about_once_and_never_many_at_once(
     database: Database, backend: Backend, client: UsageClient, stored: list[Account]
 ) -> None:
     backend.seconds = 0.02
-    await run_until(lambda: len(backend.asked) >= 20, polling(database, client, Quotas(), *stored))
+    counted = Metrics()
+    asking = polling(database, client, Quotas(), *stored, metrics=counted)
+    await run_until(lambda: counted.counts[USAGE_POLLS, "read"] >= 20, asking)
     assert sorted(request.headers["authorization"] for request in backend.asked) == sorted(
         f"Bearer {each.access_token}" for each in stored
     )
@@ -374,9 +378,11 @@ async def test_trouble_with_one_account_does_not_end_the_polling(
         raise RuntimeError("broken")
 
     backend.answers = dict.fromkeys(PATHS, JSON_401)
-    doubtful = polling(database, client, Quotas(), *stored[:3], doubted=broken)
-    await run_until(lambda: len(backend.asked) >= 6, doubtful)
+    counted = Metrics()
+    doubtful = polling(database, client, Quotas(), *stored[:3], doubted=broken, metrics=counted)
+    await run_until(lambda: counted.counts.total() >= 3, doubtful)
     assert len(backend.asked) == 6
+    assert counted.counts == {(USAGE_POLLS, "login_refused"): 3}
 
 
 def test_an_account_that_comes_later_is_asked_about_within_seconds(database: Database, client: UsageClient) -> None:

@@ -14,6 +14,7 @@ from codex_pooler.jobs import schedule, worker
 from codex_pooler.jobs.services import JobFailed
 from codex_pooler.storage import queries_jobs
 from codex_pooler.storage.database import Database
+from codex_pooler.telemetry.metrics import JOBS
 from tests.jobs.queued import Bench
 
 
@@ -29,6 +30,7 @@ async def test_a_queued_job_runs_at_once_with_its_ids(bench: Bench) -> None:
         await bench.becomes(("succeeded", 1))
     assert bench.done == [{"account_id": "7", "pool_ids": ["a", "b"]}]
     assert await bench.outcomes("completed") == [("completed", 1, None, None)]
+    assert bench.metrics.counts == {(JOBS, "greet", "completed"): 1}
 
 
 async def test_a_job_that_fails_is_tried_again_and_in_the_end_given_up(
@@ -48,6 +50,7 @@ async def test_a_job_that_fails_is_tried_again_and_in_the_end_given_up(
     assert first == ("retryable", 1, "internal_error", "It broke off (ValueError); the log says where.")
     assert last[:3] == ("discarded", 2, "internal_error")
     assert bench.done == ["tried", "tried"]
+    assert bench.metrics.counts == {(JOBS, "doomed", "retryable"): 1, (JOBS, "doomed", "discarded"): 1}
     assert "doomed failed (internal_error)" in caplog.text
 
 

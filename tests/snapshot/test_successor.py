@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
 from codex_pooler.snapshot.model import Account, Key, Member, Pool, Snapshot
-from codex_pooler.snapshot.successor import new_logins, with_access_token
+from codex_pooler.snapshot.successor import changed_accounts, new_logins, with_access_token
 
 ANNA = Account(UUID(int=1), "anna", "active", "id-a", "old-a", 100.0)
 BEN = Account(UUID(int=2), "ben", "active", "id-b", "old-b", 100.0)
@@ -30,3 +31,23 @@ def test_the_new_token_reaches_pools_and_keys() -> None:
     assert before.pools[shared.id].members[0].account.access_token == "old-a"
     assert new_logins(before, after) == {ANNA.id}
     assert new_logins(Snapshot(), after) == set(), "a first sight is no change"
+
+
+def picture(*pools: Pool) -> Snapshot:
+    return Snapshot(MappingProxyType({each.id: each for each in pools}))
+
+
+def test_changed_accounts_are_told_with_the_pools_that_are_concerned() -> None:
+    before = picture(pool(10, ANNA, BEN), pool(11, BEN))
+    assert changed_accounts(before, picture(pool(10, ANNA, BEN), pool(11, BEN))) == {}
+    paused = replace(BEN, state="paused")
+    assert changed_accounts(before, picture(pool(10, ANNA, paused), pool(11, paused))) == {BEN.id: {at(10), at(11)}}
+    assert changed_accounts(before, picture(pool(10, BEN), pool(11, BEN))) == {ANNA.id: {at(10)}}, "it left"
+    assert changed_accounts(before, picture(pool(10, ANNA, BEN), pool(11, ANNA))) == {
+        ANNA.id: {at(10), at(11)},
+        BEN.id: {at(10), at(11)},
+    }, "they moved"
+
+
+def at(number: int) -> UUID:
+    return UUID(int=number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from codex_pooler.accounts.flow_view import FlowSecrets
 from codex_pooler.storage import queries_flows as queries
 from codex_pooler.storage.database import Database, Session
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.telemetry.metrics import SIGN_INS, Metrics
 
 POLL_LEASE = timedelta(seconds=20)  # longer than a poll can take
 GIVEN_UP = timedelta(seconds=60)  # an exchange that nobody has finished by then never will be
@@ -41,6 +42,7 @@ class FlowBook:
     database: Database
     keyring: Keyring
     clock: Callable[[], datetime]
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def insert(
         self, flow_id: UUID, purpose: Purpose, kept: FlowSecrets, interval_seconds: int | None, lifetime: timedelta
@@ -50,7 +52,7 @@ class FlowBook:
         async with self.database.transaction() as session:
             await self.settle(session, None)
             await session.fetch(queries.PURPOSE_LOCK, purpose=purpose.name)
-            await session.execute(queries.SUPERSEDE, now=now, **vars(purpose))
+            self.count("superseded", await session.execute(queries.SUPERSEDE, now=now, **vars(purpose)))
             await session.execute(
                 queries.INSERT,
                 id=flow_id,
@@ -75,8 +77,8 @@ class FlowBook:
         """End what time has ended; this flow, or with None all of them."""
         now = self.clock()
         which = {"flow_id": flow_id, "all_of_them": flow_id is None, "now": now}
-        await session.execute(queries.EXPIRE, **which)
-        await session.execute(queries.INTERRUPT, given_up_before=now - GIVEN_UP, **which)
+        self.count("expired", await session.execute(queries.EXPIRE, **which))
+        self.count("failed", await session.execute(queries.INTERRUPT, given_up_before=now - GIVEN_UP, **which))
 
     async def sweep(self) -> int:
         """End what time has ended, with its secrets, and forget what ended a week ago; how many were forgotten."""
@@ -103,12 +105,17 @@ class FlowBook:
 
     async def end_within(self, session: Session, flow_id: UUID, state: str, error: str | None) -> None:
         """The same inside the caller's transaction."""
-        await session.execute(queries.END, flow_id=flow_id, state=state, error=error, now=self.clock())
+        ended = await session.execute(queries.END, flow_id=flow_id, state=state, error=error, now=self.clock())
+        self.count(state, ended)
 
     async def reopen(self, flow_id: UUID, trouble: str) -> None:
         """The code was not spent: the same address may be pasted again."""
         async with self.database.session() as session:
             await session.execute(queries.TRY_AGAIN, flow_id=flow_id, now=self.clock(), error=trouble)
+
+    def count(self, outcome: str, flows: int = 1) -> None:
+        """So many flows are over."""
+        self.metrics.count(SIGN_INS, outcome, amount=flows)
 
     def digest(self, state: str) -> bytes:
         """By which a flow is found from the state that an address names."""

@@ -27,6 +27,7 @@ from codex_pooler.storage import queries_flows as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database, Session
 from codex_pooler.storage.ids import uuid7
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.oauth import BROWSER_REDIRECT, SignIn
 from codex_pooler.upstream.sign_in_answers import DeviceGranted, DeviceStart, SignInRefused, Waiting
 from codex_pooler.upstream.sign_in_wire import NotAnswered
@@ -52,10 +53,11 @@ class Flows:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         changed: Callable[[UUID], Awaitable[None]] = nobody_to_tell,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database, self._box, self._sign_in = database, keyring.upstream, sign_in
         self._changed = changed
-        self._book = FlowBook(database, keyring, clock)
+        self._book = FlowBook(database, keyring, clock, metrics or Metrics())
         self._linking = Linking(database, keyring, sign_in, clock)
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -220,6 +222,7 @@ class Flows:
             with suppress(*UNAVAILABLE):  # then it counts as interrupted before long
                 await self._note(code, exc)
             raise
+        self._book.count("completed")
         try:
             await self._changed(account_id)
         except Exception:  # what is stored is stored

@@ -22,6 +22,7 @@ from codex_pooler.accounts.logins import Logins
 from codex_pooler.accounts.renewal import ACCESS_TOKEN, RUNNING, Login, Renewal, Renewed, Wish, objection
 from codex_pooler.accounts.renewal_plan import is_due
 from codex_pooler.storage.database import UNAVAILABLE
+from codex_pooler.telemetry.metrics import RENEWALS, Metrics
 from codex_pooler.upstream.oauth import DOUBTFUL, PERMANENT, RECOVERY, RefreshRefused
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,10 @@ class Refresher:
         changed: Callable[[UUID], Awaitable[None]] = nobody_to_tell,
         serve: Callable[[Renewed], None] = nowhere_to_serve,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        metrics: Metrics | None = None,
     ) -> None:
         self._logins, self._exchange = logins, exchange
+        self._metrics = metrics or Metrics()
         self._changed, self._serve, self._clock = changed, serve, clock
         self._flights: dict[UUID, asyncio.Task[Renewal]] = {}
         self._verdicts: set[asyncio.Task[None]] = set()
@@ -165,6 +168,7 @@ class Refresher:
 
     async def _granted(self, login: Login, done: Exchanged) -> Renewal:
         new, kept = done.renewed, done.kept
+        self._metrics.count(RENEWALS, "renewed")
         if kept is None:
             log.error("cannot write a new login to disk (%s); it is kept in memory until it is stored", done.trouble)
             self._unkept[new.account_id] = new
@@ -210,7 +214,9 @@ class Refresher:
                 return await self._overtaken(login)
         except UNAVAILABLE:
             log.warning("what became of the login of %s could not be stored: %s", login.label, exc.code)
-        return Renewal("rejected" if for_good else "failed", code=exc.code)
+        outcome = "rejected" if for_good else "failed"
+        self._metrics.count(RENEWALS, outcome)
+        return Renewal(outcome, code=exc.code)
 
     async def _conclude(self, login: Login, code: str) -> bool:
         recorded = await self._logins.record_refusal(login, code, self._clock())

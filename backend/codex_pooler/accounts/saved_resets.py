@@ -16,6 +16,7 @@ from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.resets import BLOCKED, PASSED, RENEWED, Week, effect_of, policy_of, week_of
 from codex_pooler.storage import queries_resets as queries
 from codex_pooler.storage.database import Database
+from codex_pooler.telemetry.metrics import SAVED_RESETS, Metrics
 from codex_pooler.upstream.http_turn import Credential
 from codex_pooler.upstream.resets import NOT_APPLIED, Listing, ResetsClient, ResetsUnavailable, Spent, Unanswered
 
@@ -65,10 +66,12 @@ class SavedResets:
         account_of: Callable[[UUID], Credential | None],
         look: Callable[[UUID], Awaitable[None]],
         changed: Callable[[UUID], Awaitable[None]],
+        metrics: Metrics | None = None,
     ) -> None:
         self.claims = Claims(database)
         self._database, self._client, self._quotas = database, client, quotas
         self._account_of, self._look, self._changed = account_of, look, changed
+        self._metrics = metrics or Metrics()
         self._sending: set[asyncio.Task[Redemption]] = set()
 
     # -- the list
@@ -169,6 +172,7 @@ class SavedResets:
         return await self._answered(sent, spent)
 
     async def _answered(self, claim: Claim, spent: Spent) -> Redemption:
+        self._metrics.count(SAVED_RESETS, claim.trigger, APPLIED if spent.applied else REFUSED)
         closed = await self.claims.answered(claim, spent) or claim
         await self._changed(claim.account_id)
         if not spent.applied:
@@ -180,6 +184,7 @@ class SavedResets:
         return Redemption(claim.account_id, APPLIED, spent.code, confirmed)
 
     async def _unanswered(self, claim: Claim, reason: str) -> Redemption:
+        self._metrics.count(SAVED_RESETS, claim.trigger, UNKNOWN)
         log.warning("whether a saved reset of account %s was spent is not known (%s)", claim.account_id, reason)
         stays = await self.claims.unanswered(claim, reason)
         await self._changed(claim.account_id)

@@ -8,9 +8,12 @@ import psycopg2
 
 from codex_pooler.jobs.services import JobFailed, Services
 from codex_pooler.storage.database import UNAVAILABLE
-from codex_pooler.storage.queries_cleanup import SWEEPS
+from codex_pooler.storage.queries_cleanup import INVITES_PAST, SIGN_INS_PAST, SWEEPS
+from codex_pooler.telemetry.metrics import INVITES, SIGN_INS
 
 log = logging.getLogger(__name__)
+
+COUNTED = {SIGN_INS_PAST: SIGN_INS, INVITES_PAST: INVITES}
 
 
 async def clean_up(services: Services) -> None:
@@ -27,5 +30,7 @@ async def clean_up(services: Services) -> None:
             failed.append(what)
         else:
             log.debug("cleaned up %d %s", removed, what)
+            if what in COUNTED:
+                services.metrics.count(COUNTED[what], "expired", amount=removed)
     if failed:
         raise JobFailed("not_removed", f"Could not be removed: {', '.join(failed)}. The log says why.")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,13 +46,16 @@ class Node:
     key_version: Callable[[], int] = lambda: 0
     id: UUID = field(default_factory=uuid7)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    alive: Counter[str] = field(default_factory=Counter)  # processes by role as of the last beat; empty: not known
 
     async def run(self) -> None:
         """Beat until cancelled, and then leave, so that nobody waits for this process."""
         try:
             while True:
-                with suppress(*NOT_WRITTEN):
+                try:
                     await self.beat()
+                except NOT_WRITTEN:
+                    self.alive.clear()
                 await asyncio.sleep(DRAINING_BEAT_SECONDS if self.drains().known else BEAT_SECONDS)
         finally:
             with suppress(*NOT_WRITTEN):
@@ -75,6 +79,9 @@ class Node:
                 drains_known=list(drains.known),
                 drains_busy=list(drains.busy),
             )
+            rows = await session.fetch(queries.ALIVE, seconds=queries.ALIVE_SECONDS)
+        self.alive.clear()
+        self.alive.update(row.role for row in rows)
 
 
 async def forget_the_dead(database: Database) -> None:

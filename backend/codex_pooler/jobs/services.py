@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.jobs.account_checks import AccountChecks
@@ -12,6 +12,7 @@ from codex_pooler.jobs.usage_polling import UsagePolling
 from codex_pooler.snapshot.loader import SnapshotHolder
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Services:
     saved_resets: SavedResetCare
     lab: bool
     origin: str
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class JobFailed(Exception):

@@ -22,6 +22,7 @@ from codex_pooler.snapshot.model import Account, Snapshot
 from codex_pooler.storage.announce import announce_config
 from codex_pooler.storage.database import UNAVAILABLE, Database
 from codex_pooler.storage.queries_quota import CLAIM, SET_PLAN
+from codex_pooler.telemetry.metrics import USAGE_POLLS, Metrics
 from codex_pooler.upstream.usage import LoginDoubted, UsageClient, UsageUnavailable
 
 log = logging.getLogger(__name__)
@@ -95,10 +96,11 @@ class UsagePolling:
         login_doubted: LoginDoubts,
         *,
         chance: random.Random | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database, self._client, self._quotas = database, client, quotas
         self._snapshot, self._login_doubted = snapshot, login_doubted
-        self._chance = chance or random.Random()
+        self._chance, self._metrics = chance or random.Random(), metrics or Metrics()
         self._turns: dict[UUID, Turn] = {}
         self._asking: set[UUID] = set()
         self._began: float | None = None  # monotonic
@@ -194,10 +196,11 @@ class UsagePolling:
 
     async def _ask_quietly(self, account: Account) -> None:
         turn = self._turns.get(account.id) or Turn(0.0, self._pace())  # the account may have gone meanwhile
+        outcome = "cancelled"
         try:
             await self.ask(account)
         except UsageUnavailable as exc:
-            turn.failures += 1
+            outcome, turn.failures = "unavailable", turn.failures + 1
             log.log(
                 logging.WARNING if turn.failures == 1 else logging.DEBUG,
                 "the usage of account %s could not be read (%s)",
@@ -205,15 +208,16 @@ class UsagePolling:
                 exc.reason,
             )
         except LoginDoubted:
-            turn.failures += 1
+            outcome, turn.failures = "login_refused", turn.failures + 1
             await self._doubt(account)
         except Exception:  # one account's trouble must not end the polling of all others
-            turn.failures += 1
+            outcome, turn.failures = "broken_off", turn.failures + 1
             log.exception("asking for the usage of account %s broke off", account.id)
         else:
-            turn.failures = 0
+            outcome, turn.failures = "read", 0
         finally:
             self._asking.discard(account.id)
+            self._metrics.count(USAGE_POLLS, outcome)
 
     async def ask(self, account: Account) -> None:
         """Read an account's usage and take it in as evidence.  Raises UsageUnavailable, LoginDoubted."""

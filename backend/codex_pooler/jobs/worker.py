@@ -21,8 +21,9 @@ from procrastinate.worker import Worker
 from codex_pooler.jobs.connector import Connector, connection_pool
 from codex_pooler.jobs.schedule import JOBS, Job, retry_seconds
 from codex_pooler.jobs.services import JobFailed, Services
-from codex_pooler.storage.database import UNAVAILABLE, Database
+from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.storage.queries_jobs import Run, record
+from codex_pooler.telemetry import metrics
 
 log = logging.getLogger(__name__)
 # Every outcome is told here, in our words and without what an exception may carry.
@@ -158,7 +159,7 @@ def _task(job: Job, services: Services) -> Any:
     """What procrastinate calls; what comes out of it decides what becomes of the job there."""
 
     async def run(context: JobContext, **args: Any) -> None:
-        attempt = Attempt(services.database, job, context.job.id or 0, context.job.attempts + 1)
+        attempt = Attempt(services, job, context.job.id or 0, context.job.attempts + 1)
         ids = {name: value for name, value in args.items() if name != "trigger"}
         try:
             await _within(job.timeout_seconds, job.work(services, **ids))
@@ -191,7 +192,7 @@ async def _within(seconds: float, work: Awaitable[None]) -> None:
 class Attempt:
     """One attempt of a job, and the history of its kind that it ends up in."""
 
-    database: Database
+    services: Services
     job: Job
     job_id: int
     number: int
@@ -207,9 +208,10 @@ class Attempt:
 
     async def ended(self, outcome: str, code: str | None = None, message: str | None = None) -> None:
         """The history lacks what cannot be written within WORD_SECONDS; the job goes its way all the same."""
+        self.services.metrics.count(metrics.JOBS, self.job.name, outcome)
         run = Run(self.job_id, self.job.name, self.number, outcome, self.began, code, message)
         try:
-            async with asyncio.timeout(WORD_SECONDS), self.database.session() as session:
+            async with asyncio.timeout(WORD_SECONDS), self.services.database.session() as session:
                 await record(session, run)
         except (psycopg2.Error, *UNAVAILABLE) as exc:
             log.warning("a run of %s is missing in the history (%s)", run.name, type(exc).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from datetime import datetime
 from ipaddress import ip_network
@@ -18,7 +18,7 @@ from codex_pooler.snapshot.model import UNREADABLE, Account, Key, Limit, Member,
 from codex_pooler.snapshot.opened import Opened
 from codex_pooler.snapshot.settings import settings_of
 from codex_pooler.snapshot.shelf import Shelf
-from codex_pooler.snapshot.successor import new_logins
+from codex_pooler.snapshot.successor import changed_accounts, new_logins
 from codex_pooler.storage import queries_catalog
 from codex_pooler.storage import queries_snapshot as queries
 from codex_pooler.storage.database import UNAVAILABLE, Database
@@ -42,6 +42,7 @@ class SnapshotHolder:
         self._database, self._opened, self._shelf = database, Opened(box), Shelf()
         self._loading = asyncio.Lock()
         self.on_new_login: Callable[[UUID], None] = lambda account_id: None  # told of each that has another token
+        self.on_changed: Callable[[Mapping[UUID, Collection[UUID]]], None] = lambda pools_of: None  # see AccountNews
 
     async def refresh(self) -> None:
         """Read the configuration again.  Raises what the database raises; ``current`` then stays as it was."""
@@ -57,6 +58,8 @@ class SnapshotHolder:
             self.current = after
         for account_id in new_logins(before, after):
             self.on_new_login(account_id)
+        if changed := changed_accounts(before, after):
+            self.on_changed(changed)
 
     async def refresh_quietly(self) -> None:
         """As ``refresh``; with the database away the last snapshot goes on serving."""

@@ -144,9 +144,7 @@ JOIN_POOL = Query(
 EDIT = Query(
     sa.update(accounts)
     .where(_ACCOUNT_ID)
-    .values(
-        {name: sa.bindparam(name, type_=accounts.c[name].type) for name in ("label", "notes", "tags")} | _CHANGED
-    )
+    .values({name: sa.bindparam(name, type_=accounts.c[name].type) for name in ("label", "notes", "tags")} | _CHANGED)
 )
 DROP_EGRESS = Query(
     sa.delete(account_secrets).where(

@@ -15,9 +15,10 @@ def _before(column: Any, age: str) -> Any:
     return column < sa.func.now() - sa.text(f"interval '{age}'")
 
 
+SIGN_INS_PAST, INVITES_PAST = "sign-ins that nobody finished in time", "invites past their time"
 # what -> the statement; each is safe to run at any time and by several processes at once
 SWEEPS: dict[str, Query] = {
-    "sign-ins that nobody finished in time": Query(
+    SIGN_INS_PAST: Query(
         sa.update(oauth_flows)
         .where(oauth_flows.c.state.in_(("pending", "authorizing")), _before(oauth_flows.c.expires_at, "0"))
         .values(state="expired", sealed=None, finished_at=sa.func.now())
@@ -27,7 +28,7 @@ SWEEPS: dict[str, Query] = {
             _before(sa.func.coalesce(oauth_flows.c.finished_at, oauth_flows.c.expires_at), "7 days")
         )
     ),
-    "invites past their time": Query(
+    INVITES_PAST: Query(
         sa.update(invites)
         .where(invites.c.status == "active", _before(invites.c.expires_at, "0"))
         .values(status="expired")

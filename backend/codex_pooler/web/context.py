@@ -23,6 +23,7 @@ from codex_pooler.routing.health import Trouble
 from codex_pooler.snapshot.settings import DEFAULTS, Settings
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.telemetry.metrics import Metrics
 from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
 
@@ -84,6 +85,7 @@ class WebContext:
     version: str
     started_at: datetime
     settings: Callable[[], Settings] = lambda: DEFAULTS
+    metrics: Metrics = field(default_factory=Metrics)
     probe: Callable[[UUID, str | None], Awaitable[Probed]] | None = None  # None: this process serves no turns
 
 

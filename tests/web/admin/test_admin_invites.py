@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.storage.tables import accounts, audit_events, invites
+from codex_pooler.telemetry.metrics import INVITES
 
 if TYPE_CHECKING:
+    from codex_pooler.web.context import WebContext
     from tests.web.admin.conftest import Browserless, MakeScript
 
 
@@ -103,6 +105,14 @@ async def test_a_new_link_ends_the_old_one(owner: Browserless, pool: Any, databa
     await change(database, third["id"], status="accepted")
     status, problem = await owner.call("POST", f"/invites/{third['id']}/reissue")
     assert (status, problem["code"]) == (410, "invite_consumed")
+
+
+async def test_what_ends_open_invites_is_counted(owner: Browserless, pool: Any, context: WebContext) -> None:
+    made = await invite(owner, pool)
+    again = await owner.post(f"/invites/{made['id']}/reissue")
+    await owner.post(f"/invites/{again['id']}/revoke")
+    await owner.call("POST", f"/invites/{again['id']}/revoke")
+    assert context.metrics.counts == {(INVITES, "revoked"): 2}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from codex_pooler.mail.delivery import ADVICE
 from codex_pooler.mail.office import PostOffice
 from codex_pooler.storage import queries_invites as queries
 from codex_pooler.storage.database import Session
+from codex_pooler.telemetry.metrics import INVITES
 from codex_pooler.web.admin.api import Api, Call, Changing
 from codex_pooler.web.admin.cursors import decode_cursor, encode_cursor
 from codex_pooler.web.admin.pools import require_pool
@@ -124,7 +125,7 @@ async def revoke_invite(call: Call) -> Any:
     """Withdraw an open invite; a sign-in that is under way ends and stores nothing."""
     async with call.changing("invites", "updated") as changing:
         row = await _seen(call, changing.session)
-        before = await invites.withdraw(changing.session, row.id)
+        before = await _withdraw(call, changing.session, row.id)
         if before.status != "active":
             raise InviteRefused(*invites.ENDED[before.status], 410)
         changing.touched(row.id, [row.pool_id], label=masked_email(row.email))
@@ -152,7 +153,7 @@ async def reinvite_upstream(call: Call) -> Any:
             raise Problem(409, "email_unknown", states.EMAIL_UNKNOWN)
         email = account.email.lower()
         if older := await changing.session.one(queries.ACTIVE_FOR, pool_id=pool.id, email=email):
-            await invites.withdraw(changing.session, older.id)
+            await _withdraw(call, changing.session, older.id)
         return await _invite(
             call,
             changing,
@@ -168,10 +169,18 @@ async def reinvite_upstream(call: Call) -> Any:
         )
 
 
+async def _withdraw(call: Call, session: Session, invite_id: UUID) -> Any:
+    """End an invite; its row as it was before.  Raises InviteRefused when it was accepted."""
+    before = await invites.withdraw(session, invite_id)
+    if before.status == "active":
+        call.context.metrics.count(INVITES, "revoked")
+    return before
+
+
 async def _again(call: Call, *, by_mail: bool) -> Any:
     async with call.changing("invites", "updated") as changing:
         row = await _seen(call, changing.session)
-        await invites.withdraw(changing.session, row.id)
+        await _withdraw(call, changing.session, row.id)
         changing.touched(row.id, [row.pool_id], label=masked_email(row.email))
         asked = Invitation(
             pool_id=row.pool_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ class Broadcaster:
         self.heartbeat_seconds = heartbeat_seconds
         self._queues: set[asyncio.Queue[Change | None]] = set()
         self.finished: Counter[UUID] = Counter()
+        self.on_publish: Callable[[Change], None] = lambda change: None
 
     @property
     def watchers(self) -> int:
@@ -46,6 +47,7 @@ class Broadcaster:
 
     def publish(self, change: Change) -> None:
         """Tell every watcher.  Never waits."""
+        self.on_publish(change)
         for queue in self._queues:
             self._put(queue, change)
 

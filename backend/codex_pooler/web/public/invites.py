@@ -24,6 +24,7 @@ from codex_pooler.storage.audit import Actor, Event, record
 from codex_pooler.storage.database import Session
 from codex_pooler.storage.ids import uuid7
 from codex_pooler.storage.keyring import Keyring
+from codex_pooler.telemetry.metrics import INVITES
 from codex_pooler.web.admin.api import PUBLIC, UNCHANGING, Api, Call
 from codex_pooler.web.admin.client_configs import CODEX, MODEL
 from codex_pooler.web.admin.live import BROADCASTER, Change
@@ -207,5 +208,6 @@ def _announce(call: Call, row: Any, key_id: UUID | None) -> None:
     """Tell this process's consoles; the account itself is announced by whoever stored it."""
     publish = call.request.app[BROADCASTER].publish
     publish(Change("invites", "updated", (row.id,), (row.pool_id,)))
+    call.context.metrics.count(INVITES, "accepted")
     if key_id:
         publish(Change("keys", "created", (key_id,), (row.pool_id,)))
