@@ -66,6 +66,36 @@ export const SCREENS: Screen[] = [
   { name: 'edit account', path: '/upstreams', act: choose('Actions for atlas', 'Edit details…') },
   { name: 'delete account', path: '/upstreams', act: choose('Actions for atlas', 'Delete…') },
   { name: 'pools of an account', path: '/upstreams', act: choose('Actions for atlas', 'Pools…') },
+  { name: 'account', path: '/upstreams', act: openUpstream('atlas') },
+  { name: 'account below', path: '/upstreams', act: openUpstream('granite', 'Recent activity') },
+  { name: 'account signed out', path: '/upstreams', act: openUpstream('cinder') },
+  { name: 'account being drained', path: '/upstreams', act: openUpstream('nimbus') },
+  { name: 'account in no pool', path: '/upstreams', act: openUpstream('isle') },
+  { name: 'account of which nothing is known', path: '/upstreams', act: openUpstream('mistral') },
+  { name: 'no such account', path: '/upstreams/00000000-0000-4000-8000-000000000000' },
+  { name: 'account tested', path: '/upstreams', act: testedAccount },
+  { name: 'saved resets', path: '/upstreams', act: openUpstream('atlas', 'Saved resets') },
+  { name: 'saved reset policy', path: '/upstreams', act: resetPolicy },
+  { name: 'spend a saved reset', path: '/upstreams', act: spendReset },
+  { name: 'saved reset being spent', path: '/upstreams', act: spentReset },
+  { name: 'accounts chosen', path: '/upstreams?view=table', act: chooseAccounts },
+  { name: 'tags of many accounts', path: '/upstreams?view=table', act: tagAccounts },
+  { name: 'accounts that refused', path: '/upstreams?view=table', act: refusedAccounts },
+  { name: 'export accounts', path: '/upstreams?dialog=export', act: refusedExport },
+  { name: 'accounts exported', path: '/upstreams?dialog=export', act: exported },
+  { name: 'import a bundle', path: '/upstreams?dialog=bundle', act: refusedBundle },
+  { name: 'inside a bundle', path: '/upstreams?dialog=bundle', act: lookInside },
+  { name: 'bundle taken in', path: '/upstreams?dialog=bundle', act: takenIn },
+  { name: 'jobs', path: '/jobs' },
+  { name: 'no jobs', path: '/jobs', mock: 'empty' },
+  { name: 'no job matches', path: '/jobs?state=["cancelled"]' },
+  { name: 'no workers', path: '/jobs', mock: 'no-workers' },
+  { name: 'jobs away', path: '/jobs', mock: 'failing' },
+  {
+    name: 'job detail',
+    path: '/jobs?state=["discarded"]',
+    act: (page) => page.getByRole('table', { name: 'Jobs' }).getByRole('link').first().click(),
+  },
   { name: 'pools', path: '/pools' },
   { name: 'pools latency', path: '/pools?measure=latency&range=7d' },
   { name: 'new pool', path: '/pools?dialog=new' },
@@ -163,6 +193,112 @@ export const SCREENS: Screen[] = [
   { name: 'shortcuts', path: '/upstreams', act: (page) => page.keyboard.press('?') },
   { name: 'who is signed in', path: '/upstreams', act: openAccount },
 ];
+
+function openUpstream(label: string, heading?: string) {
+  return async (page: Page): Promise<void> => {
+    await page.getByRole('region', { name: label }).getByRole('link', { name: label }).click();
+    await page.getByRole('heading', { level: 1, name: label }).waitFor();
+    await page.getByRole('heading', { name: 'Recent activity' }).waitFor();
+    if (heading) await page.getByRole('heading', { name: heading }).scrollIntoViewIfNeeded();
+  };
+}
+
+async function testedAccount(page: Page): Promise<void> {
+  await openUpstream('atlas')(page);
+  await press('Test with a tiny turn')(page);
+  await page.getByText('It answers').scrollIntoViewIfNeeded();
+}
+
+async function resetPolicy(page: Page): Promise<void> {
+  await openUpstream('atlas')(page);
+  await press('Policy…')(page);
+  await page.getByRole('button', { name: 'Threshold is passed' }).click();
+  await page.getByLabel('Threshold, % of a window used').waitFor();
+}
+
+async function spendReset(page: Page): Promise<void> {
+  await openUpstream('atlas')(page);
+  await press('Spend one…')(page);
+  await page.getByRole('alertdialog').waitFor();
+}
+
+async function spentReset(page: Page): Promise<void> {
+  await spendReset(page);
+  await page.getByRole('button', { name: 'Spend one', exact: true }).click();
+  await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+  await page.getByText('one is being spent').scrollIntoViewIfNeeded();
+}
+
+async function chooseAccounts(page: Page): Promise<void> {
+  for (const label of ['cinder', 'nimbus', 'atlas']) {
+    const box = page.getByRole('checkbox', { name: `Choose ${label}` });
+    await box.scrollIntoViewIfNeeded();
+    await box.click();
+  }
+  await page.getByText('3 chosen').waitFor();
+}
+
+async function tagAccounts(page: Page): Promise<void> {
+  await chooseAccounts(page);
+  await press('Tags…')(page);
+  await page.getByRole('dialog').getByLabel('Tags').fill('eu,');
+  await page.getByRole('button', { name: 'Remove eu' }).waitFor();
+}
+
+async function refusedAccounts(page: Page): Promise<void> {
+  await chooseAccounts(page);
+  await page
+    .getByRole('group', { name: 'With the chosen accounts' })
+    .getByRole('button', { name: 'Drain' })
+    .click();
+  await page.getByText('of 3 accounts draining').waitFor();
+}
+
+async function typeExport(page: Page, password: string): Promise<void> {
+  await page.getByLabel('Passphrase', { exact: true }).fill('otter plinth gravel monsoon');
+  await page.getByLabel('Passphrase again').fill('otter plinth gravel monsoon');
+  await page.getByLabel('Your password').fill(password);
+  await page.getByRole('button', { name: /^Export \d+ accounts/ }).click();
+}
+
+async function refusedExport(page: Page): Promise<void> {
+  await page.getByRole('switch', { name: 'Pause them here' }).click();
+  await typeExport(page, 'wrong password');
+  await page.getByText('This is not your password').waitFor();
+}
+
+async function exported(page: Page): Promise<void> {
+  await typeExport(page, 'a long enough password');
+  await page.getByText('was saved by your browser').waitFor();
+}
+
+async function chooseBundle(page: Page, passphrase: string): Promise<void> {
+  const content = { created_at: '2026-03-04T12:00:00Z', accounts: 4, ciphertext: 'bW9jaw==' };
+  await page.getByLabel('Choose a bundle').setInputFiles({
+    name: 'codex-pooler-accounts-2026-03-04.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(content)),
+  });
+  await page.getByLabel('Passphrase').fill(passphrase);
+  await page.getByLabel('Your password').fill('a long enough password');
+  await page.getByRole('button', { name: 'Look inside' }).click();
+}
+
+async function refusedBundle(page: Page): Promise<void> {
+  await chooseBundle(page, 'wrong');
+  await page.getByText('does not open this bundle').waitFor();
+}
+
+async function lookInside(page: Page): Promise<void> {
+  await chooseBundle(page, 'otter plinth gravel monsoon');
+  await page.getByText('Will be added').waitFor();
+}
+
+async function takenIn(page: Page): Promise<void> {
+  await lookInside(page);
+  await page.getByRole('button', { name: 'Import 2 accounts' }).click();
+  await page.getByText('Sign-in replaced').waitFor();
+}
 
 async function refusedSignIn(page: Page): Promise<void> {
   await page.getByLabel('E-mail').fill('ada@example.com');

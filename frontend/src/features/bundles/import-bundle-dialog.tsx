@@ -35,9 +35,10 @@ export function ImportBundleDialog({ onClose }: { onClose: () => void }) {
   const [password, setPassword] = useState('');
   const [poolId, setPoolId] = useState<string>(NO_POOL);
   const [tried, setTried] = useState(false);
-  const run = useImportBundle();
+  const look = useImportBundle();
+  const take = useImportBundle();
   const { data: pools } = useQuery(poolsQuery);
-  const passwordError = run.error instanceof ApiError ? run.error.fieldError('/password') : undefined;
+  const passwordError = look.error instanceof ApiError ? look.error.fieldError('/password') : undefined;
   const missing = {
     file: file ? undefined : (fileError ?? 'Choose the file of an export'),
     passphrase: passphrase === '' ? 'Type the passphrase of the export' : undefined,
@@ -45,9 +46,9 @@ export function ImportBundleDialog({ onClose }: { onClose: () => void }) {
   };
   const shown: Partial<typeof missing> = tried ? missing : { file: fileError };
 
-  function send(dry_run: boolean) {
+  function send(through: typeof look, dry_run: boolean) {
     if (!file) return;
-    run.mutate({
+    through.mutate({
       bundle: file.bundle,
       passphrase,
       password,
@@ -59,10 +60,10 @@ export function ImportBundleDialog({ onClose }: { onClose: () => void }) {
   function submit(event: FormEvent) {
     event.preventDefault();
     setTried(true);
-    if (!Object.values(missing).some(Boolean)) send(true);
+    if (!Object.values(missing).some(Boolean)) send(look, true);
   }
 
-  async function take(chosen: File | undefined) {
+  async function read(chosen: File | undefined) {
     if (!chosen) return;
     setFileError(undefined);
     const bundle = await readBundle(chosen);
@@ -70,14 +71,18 @@ export function ImportBundleDialog({ onClose }: { onClose: () => void }) {
     if (!bundle) setFileError(`${chosen.name} is no bundle of accounts.`);
   }
 
-  if (run.data)
+  const result = take.data ?? look.data;
+  if (result)
     return (
       <Preview
-        result={run.data}
-        pending={run.isPending}
-        error={run.error}
-        onBack={() => run.reset()}
-        onImport={() => send(false)}
+        result={result}
+        pending={take.isPending}
+        error={take.error}
+        onBack={() => {
+          look.reset();
+          take.reset();
+        }}
+        onImport={() => send(take, false)}
         onClose={onClose}
       />
     );
@@ -92,8 +97,8 @@ export function ImportBundleDialog({ onClose }: { onClose: () => void }) {
       <form onSubmit={submit} noValidate className="flex min-h-0 flex-col">
         <DialogBody>
           <div className="space-y-4">
-            {run.error && !passwordError ? <Notice tone="bad">{run.error.message}</Notice> : null}
-            <FilePicker file={file} error={shown.file} onTake={take} />
+            {look.error && !passwordError ? <Notice tone="bad">{look.error.message}</Notice> : null}
+            <FilePicker file={file} error={shown.file} onTake={read} />
             <Field label="Passphrase" error={shown.passphrase}>
               <TextInput
                 type="password"
@@ -130,8 +135,8 @@ export function ImportBundleDialog({ onClose }: { onClose: () => void }) {
         </DialogBody>
         <DialogFooter>
           <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" disabled={run.isPending}>
-            {run.isPending ? 'Opening…' : 'Look inside'}
+          <Button look="primary" type="submit" disabled={look.isPending}>
+            {look.isPending ? 'Opening…' : 'Look inside'}
           </Button>
         </DialogFooter>
       </form>
