@@ -151,7 +151,7 @@ async def _serve(config: Config, dsn: str, server: EmbeddedPostgres | None, work
 async def _check_keys(config: Config, dsn: str) -> None:
     """Better no gateway than one that cannot open a single login.  Raises SecretError."""
     from codex_pooler.jobs.key_rotation import refusal_to_start
-    from codex_pooler.process import keyring_of
+    from codex_pooler.process.installation import keyring_of
     from codex_pooler.storage.database import Database
 
     database = await Database.open(dsn, maxsize=1)
@@ -294,7 +294,7 @@ def rotate_keys(options: argparse.Namespace, config: Config) -> int:
 
 def _with_database(config: Config, work: Callable[[Any, Any], Coroutine[Any, Any, int]]) -> int:
     """Run against the database, which is started, or attached to, and migrated first."""
-    from codex_pooler.process import keyring_of
+    from codex_pooler.process.installation import keyring_of
     from codex_pooler.storage import migrate
     from codex_pooler.storage.database import Database
 

@@ -81,7 +81,7 @@ def state_directory(config: Config) -> Finding:
 
 
 def keys_and_database(config: Config) -> Iterator[Finding]:
-    from codex_pooler.process import keyring_of
+    from codex_pooler.process.installation import keyring_of
 
     keyring: Keyring | None = None
     try:

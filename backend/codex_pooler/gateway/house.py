@@ -70,7 +70,7 @@ class Client(Protocol):
 
 @dataclass(slots=True)
 class House:
-    """One per process; built by app.py."""
+    """One per process; built by process/turns.py."""
 
     snapshot: SnapshotHolder
     known: Known

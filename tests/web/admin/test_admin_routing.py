@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from codex_pooler.process import ProcessView
+from codex_pooler.process.view import ProcessView
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.refusals import refusal_of
 from codex_pooler.routing.affinity import seed_of
