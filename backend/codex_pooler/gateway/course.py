@@ -30,7 +30,7 @@ class Course(Book):
         self.prepared = prepared
         if prepared:
             self.turn, self.reservation = prepared.turn, prepared.reservation
-        self.open(asked(self.turn, prepared.requested_model if prepared else None))
+        self.open(asked(self.turn, self.turn.asked_model or (prepared.requested_model if prepared else None)))
 
     def settle(self, outcome: Outcome) -> None:
         if not self.settled:

@@ -1,15 +1,15 @@
-"""The data of one model turn: what was asked, how an attempt ended, and what the client is told when all failed."""
+"""The data of one model turn: what was asked, and how its attempts and the turn itself ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import msgspec
 
 from codex_pooler.protocol.events import Terminal
+from codex_pooler.protocol.failure import Failure as Failure
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.requests import RoutedFields
 from codex_pooler.routing.candidates import Moment
@@ -35,6 +35,7 @@ class TurnRequest(msgspec.Struct, frozen=True, gc=False):
     route_class: str = "proxy_stream"
     client_ip: str | None = None
     session: str | None = None  # a keyed digest of what the client calls its session, for the log
+    asked_model: str | None = None  # what the client called the model, where that is only another name for it
     way: Way | None = None  # None: over HTTP
     binding: bytes | None = None  # digest of its session, which stays with one account
     continues: str | None = None  # the response that it refers to, over HTTP
@@ -82,25 +83,6 @@ class Ending(msgspec.Struct, frozen=True):
         if self.terminal and self.terminal.status is not None:
             return self.terminal.status
         return self.head.status if self.head else None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What a client is told: an HTTP status and an error in the shape every surface can translate."""
-
-    status: int
-    code: str
-    message: str
-    kind: str = "server_error"
-    retry_after: int | None = None  # seconds
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    verbatim: bytes | None = field(default=None, repr=False)  # the backend's own body, passed through as it came
-    param: str | None = None  # the member of the request that is at fault
-    headers: tuple[tuple[str, str], ...] = ()  # of the refusal, beside those that every one has
-
-    def members(self) -> dict[str, Any]:
-        """What its error object has beside message, type and code."""
-        return {"param": self.param, **self.extra}
 
 
 class Outcome(msgspec.Struct, frozen=True):

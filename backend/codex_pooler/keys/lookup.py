@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.snapshot.model import Key, Snapshot
@@ -23,7 +24,8 @@ class KeyRefused(Exception):
 
 MISSING = (
     "api_key_missing",
-    "send a Pool API key as 'Authorization: Bearer sk-cxp-…'; keys are issued in the console under API keys",
+    "send a Pool API key as 'Authorization: Bearer sk-cxp-…' or as 'x-api-key'; keys are issued in the console under"
+    " API keys",
 )
 STATES = {
     "paused": ("api_key_paused", "this Pool API key is paused; an operator can resume it in the console"),
@@ -31,11 +33,10 @@ STATES = {
 }
 
 
-def authenticate(authorization: str | None, snapshot: Snapshot, keyring: Keyring) -> Key:
-    """The key of an ``Authorization`` header.  Raises KeyRefused."""
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token.startswith(PREFIX) or len(token) > LONGEST or not token.isascii():
+def authenticate(headers: Mapping[str, str], snapshot: Snapshot, keyring: Keyring) -> Key:
+    """The key in ``Authorization`` (Bearer), else in ``x-api-key``.  Raises KeyRefused."""
+    token = presented(headers)
+    if not token.startswith(PREFIX) or len(token) > LONGEST or not token.isascii():
         raise KeyRefused(*MISSING)
     # the digest is keyed, so a dictionary look-up by it tells an attacker nothing through timing
     key = snapshot.keys.get(keyring.digest("api_key", token))
@@ -46,6 +47,14 @@ def authenticate(authorization: str | None, snapshot: Snapshot, keyring: Keyring
     if key.expires_at is not None and key.expires_at <= time.time():
         raise KeyRefused("api_key_expired", "this Pool API key has expired; ask an operator to extend or replace it")
     return key
+
+
+def presented(headers: Mapping[str, str]) -> str:
+    """What the headers give for a key; empty when there is nothing.  ``headers`` takes names in any case."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key", "").strip()
 
 
 def check_network(key: Key, client_ip: str) -> None:

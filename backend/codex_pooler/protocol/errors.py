@@ -31,6 +31,7 @@ class UpstreamError(msgspec.Struct, frozen=True):
     resets_at: float | None = None
     resets_in_seconds: float | None = None
     is_json: bool = True
+    param: str | None = None
 
 
 def read_error(body: bytes) -> UpstreamError:
@@ -55,6 +56,7 @@ def from_body(error: ErrorBody) -> UpstreamError:
         message=error.message or "",
         resets_at=error.resets_at,
         resets_in_seconds=error.resets_in_seconds,
+        param=error.param if isinstance(error.param, str) else None,
     )
 
 

@@ -32,6 +32,7 @@ class ErrorBody(msgspec.Struct):
     message: str | None = None
     resets_at: float | None = None
     resets_in_seconds: float | None = None
+    param: Any = None
 
 
 class _Reason(msgspec.Struct):

@@ -14,9 +14,9 @@ import msgspec
 class BadRequest(Exception):
     """The client's body cannot be a turn.  ``param`` names the member at fault."""
 
-    def __init__(self, message: str, param: str | None = None) -> None:
+    def __init__(self, message: str, param: str | None = None, code: str = "invalid_request") -> None:
         super().__init__(message)
-        self.message, self.param = message, param
+        self.message, self.param, self.code = message, param, code
 
 
 class _Reasoning(msgspec.Struct):

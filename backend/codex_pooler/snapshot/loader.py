@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from codex_pooler.quota.resets import policy_of
-from codex_pooler.snapshot.model import UNREADABLE, Account, Key, Limit, Member, Policy, Pool, Snapshot, Switches
+from codex_pooler.snapshot.model import UNREADABLE, Account, Alias, Key, Limit, Member, Policy, Pool, Snapshot, Switches
 from codex_pooler.snapshot.opened import Opened
 from codex_pooler.snapshot.settings import settings_of
 from codex_pooler.snapshot.shelf import Shelf
@@ -136,7 +136,8 @@ def _account(row: Any, shelf: Shelf, opened: Opened) -> Account:
 
 def _pool(row: Any, members: tuple[Member, ...]) -> Pool:
     known = {name: value for name, value in row.switches.items() if name in SWITCH_NAMES}
-    return Pool(row.id, row.name, row.status, row.strategy, row.max_attempts, members, Switches(**known))
+    aliases = tuple(Alias(alias["match"], alias["model"]) for alias in row.model_aliases)
+    return Pool(row.id, row.name, row.status, row.strategy, row.max_attempts, members, Switches(**known), aliases)
 
 
 def _key(row: Any, pools: dict[UUID, Pool]) -> Key:

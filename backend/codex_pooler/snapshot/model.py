@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from uuid import UUID
@@ -74,6 +75,8 @@ class Switches:
 
     websockets: bool = True  # off: upgrades are answered 426 and Codex goes on over HTTP
     v1_compatibility: bool = True
+    v1_strict: bool = False  # /v1 refuses what it cannot carry out; off: it is left out and named in the answer's head
+    show_reasoning: bool = False  # chat completions carry the summaries of what the model thought, without being asked
     allow_image_generation: bool = True
     sticky_websocket_sessions: bool = True
     sticky_http_sessions: bool = True
@@ -86,6 +89,18 @@ class Switches:
     allow_thread_goals: bool = True
     allow_safety_check: bool = True
     forward_analytics: bool = False  # off: accepted and counted, but not sent
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another name for a model: ``match`` may have ``*`` in it, and is compared without regard to case."""
+
+    match: str
+    model: str
+
+    def fits(self, name: str) -> bool:
+        """``name`` in small letters."""
+        return fnmatchcase(name, self.match.casefold().replace("[", "[[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,7 @@ class Pool:
     max_attempts: int
     members: tuple[Member, ...]
     switches: Switches = Switches()
+    aliases: tuple[Alias, ...] = ()
     fit: tuple[Member, ...] = field(init=False, repr=False)
     redeems: bool = field(init=False, repr=False)
     redeems_early: bool = field(init=False, repr=False)
@@ -112,6 +128,11 @@ class Pool:
         object.__setattr__(self, "fit", tuple(member for member in self.members if not member.obstacle))
         object.__setattr__(self, "redeems", any(policy.auto_redeem_enabled for policy in policies))
         object.__setattr__(self, "redeems_early", any(policy.watches_threshold for policy in policies))
+
+    def model_named(self, name: str) -> str | None:
+        """The model that a name stands for here; None when it is nobody's other name."""
+        wanted = name.casefold()
+        return next((alias.model for alias in self.aliases if alias.fits(wanted)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ DETAILS = frozenset(
 # Fields whose values may be read by everybody who may read the trail.
 SHOWN = frozenset(
     (
-        *("name", "slug", "description", "strategy", "max_attempts", "status", "switches", "label", "tags", "state"),
+        *("name", "slug", "description", "strategy", "max_attempts", "status", "switches", "model_aliases"),
+        *("label", "tags", "state"),
         *("enabled", "priority", "weight", "max_concurrency", "max_primary_percent", "max_secondary_percent"),
         *("allowed_models", "enforced_model", "enforced_effort", "maximum_effort", "enforced_service_tier"),
         *("max_input_tokens", "max_output_tokens", "allowed_networks", "limits", "expires_at", "pool_id"),

@@ -21,6 +21,7 @@ DIGEST_PURPOSES = (
     "csrf",
     "bootstrap",
     "session_ref",
+    "prompt_cache",
     "oauth_state",
     "invite",
     "invite_link",

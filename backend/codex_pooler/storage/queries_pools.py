@@ -16,6 +16,7 @@ POOL_DEFAULTS: dict[str, Any] = {
     "strategy": "capacity_weighted",
     "max_attempts": 4,
     "switches": {},
+    "model_aliases": [],
 }
 MEMBER_DEFAULTS: dict[str, Any] = {
     "enabled": True,
@@ -27,7 +28,7 @@ MEMBER_DEFAULTS: dict[str, Any] = {
 }
 
 _POOL_ID = pools.c.id == sa.bindparam("pool_id", type_=sa.Uuid)
-_EDITABLE = ("name", "slug", "description", "strategy", "max_attempts", "switches", "status")
+_EDITABLE = ("name", "slug", "description", "strategy", "max_attempts", "switches", "model_aliases", "status")
 _MEMBER_EDITABLE = tuple(MEMBER_DEFAULTS)
 
 LIST = Query(sa.select(pools).where(among_visible(pools.c.id)).order_by(sa.func.lower(pools.c.name), pools.c.id))
@@ -41,7 +42,7 @@ INSERT = Query(
     .values(
         {
             name: sa.bindparam(name, type_=pools.c[name].type)
-            for name in ("id", "name", "slug", "description", "strategy", "max_attempts", "switches")
+            for name in ("id", "name", "slug", "description", "strategy", "max_attempts", "switches", "model_aliases")
         }
     )
     .on_conflict_do_nothing(index_elements=[pools.c.slug])

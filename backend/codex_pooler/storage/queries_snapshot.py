@@ -10,7 +10,9 @@ from codex_pooler.storage.tables import account_secrets, accounts, api_keys, ins
 CHANGED = "codex_pooler_config"  # the NOTIFY channel that says "read again"
 
 POOLS = Query(
-    sa.select(pools.c.id, pools.c.name, pools.c.status, pools.c.strategy, pools.c.max_attempts, pools.c.switches)
+    sa.select(
+        *(pools.c[name] for name in ("id", "name", "status", "strategy", "max_attempts", "switches", "model_aliases"))
+    )
 )
 
 MEMBERS = Query(

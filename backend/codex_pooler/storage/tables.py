@@ -71,6 +71,8 @@ pools = sa.Table(
     number("max_attempts", 4),
     # what deviates from snapshot/model.Switches, by name
     sa.Column("switches", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+    # other names for models: [{"match", "model"}], the first that matches counts
+    sa.Column("model_aliases", JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
     number("version", 1),
     instant("created_at", now=True),
     instant("updated_at", now=True),

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from codex_pooler.gateway.admission import Overloaded
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
-from codex_pooler.protocol.errors import error_body
+from codex_pooler.protocol.dialects import NATIVE, Dialect
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.web.bodies import BodyRefused
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STATUS_HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"www-authenticate": "Bearer"},
+    426: {"upgrade": "HTTP/1.1"},
+}
+REFUSALS = (KeyRefused, PolicyRefused, Overloaded, BadRequest, BodyRefused)
 
 
 def refusal(
@@ -22,32 +28,43 @@ def refusal(
 ) -> web.Response:
     """An error in the envelope that Codex and the OpenAI SDKs parse.  ``retry_after``: seconds."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    body = error_body(code, message, kind=kind, **({"param": param} if param else {}))
-    headers = {"cache-control": "no-store"}
-    if retry_after is not None:
-        headers["retry-after"] = str(retry_after)
-    if status == 426:
-        headers["upgrade"] = "HTTP/1.1"
-    if status == 401:
-        headers["www-authenticate"] = "Bearer"
-    return web.Response(status=status, body=body, headers=headers, content_type="application/json")
+    return refused(Failure(status, code, message, kind, retry_after, param=param), NATIVE)
 
 
-async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+def refused(failure: Failure, dialect: Dialect, more: Iterable[tuple[str, str]] = ()) -> web.Response:
+    """The answer to a request that failed before anything was sent; ``more`` headers tell of limits, for one."""
+    status, body = dialect.status(failure), dialect.body(failure)
+    headers = {"cache-control": "no-store", **dict(more), **STATUS_HEADERS.get(status, {}), **dict(failure.headers)}
+    if failure.retry_after is not None:
+        headers["retry-after"] = str(failure.retry_after)
+    kind = "application/json" if body.lstrip()[:1] in (b"{", b"[") else "text/plain"
+    return web.Response(status=status, body=body, headers=headers, content_type=kind)
+
+
+def failure_of(exc: Exception) -> Failure:
+    """What one of REFUSALS is to the client."""
+    match exc:
+        case KeyRefused():
+            return Failure(401, exc.code, exc.message, "invalid_request_error")
+        case PolicyRefused():
+            return Failure(exc.status, exc.code, exc.message, "invalid_request_error", param=exc.param)
+        case Overloaded():
+            return exc.failure()
+        case BadRequest():
+            return Failure(400, exc.code, exc.message, "invalid_request_error", param=exc.param)
+        case BodyRefused():
+            return Failure(exc.status, exc.code, exc.message, "invalid_request_error")
+    raise exc
+
+
+async def answered(request: web.Request, handler: Handler, dialect: Dialect = NATIVE) -> web.StreamResponse:
     """Run a runtime handler; whatever it refuses becomes an error body."""
     try:
         return await handler(request)
-    except KeyRefused as exc:
-        return refusal(401, exc.code, exc.message)
-    except PolicyRefused as exc:
-        return refusal(exc.status, exc.code, exc.message, param=exc.param)
-    except Overloaded as exc:
-        return refusal(503, "server_is_overloaded", exc.message, retry_after=exc.retry_after)
-    except BadRequest as exc:
-        return refusal(400, "invalid_request", exc.message, param=exc.param)
-    except BodyRefused as exc:
-        response = refusal(exc.status, exc.code, exc.message)
-        response.force_close()  # the rest of that body still stands between us and a next request
+    except REFUSALS as exc:
+        response = refused(failure_of(exc), dialect)
+        if isinstance(exc, BodyRefused):
+            response.force_close()  # the rest of that body still stands between us and a next request
         return response
     except (ConnectionResetError, asyncio.IncompleteReadError):  # the client left while it was sending
         raise asyncio.CancelledError from None

@@ -46,7 +46,7 @@ async def test_an_instance_is_set_up_by_script_and_its_key_is_known_to_the_gatew
 
     snapshot = SnapshotHolder(database, keyring.upstream)
     await snapshot.refresh()
-    found = authenticate(f"Bearer {key['secret']}", snapshot.current, keyring)
+    found = authenticate({"Authorization": f"Bearer {key['secret']}"}, snapshot.current, keyring)
     assert str(found.id) == key["id"]
     assert found.pool.members[0].account.access_token == login["tokens"]["access_token"]
 

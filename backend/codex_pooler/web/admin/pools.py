@@ -25,7 +25,7 @@ from codex_pooler.web.admin.usage import pool_usage_view
 from codex_pooler.web.context import LiveView
 
 api = Api("pools")
-FIELDS = ("name", "slug", "description", "strategy", "max_attempts", "status")
+FIELDS = ("name", "slug", "description", "strategy", "max_attempts", "model_aliases", "status")
 MEMBER_FIELDS = tuple(queries.MEMBER_DEFAULTS)
 SWITCH_DEFAULTS = asdict(Switches())
 

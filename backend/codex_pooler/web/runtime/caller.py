@@ -33,6 +33,7 @@ CONTINUITY_HEADERS = (
     "session_id",
     "x-codex-conversation-id",
     "thread-id",
+    "x-claude-code-session-id",
 )
 WINDOW_HEADER = CONTINUITY_HEADERS[0]  # <thread>:<number of compactions>
 SESSION_SHOWN = 16  # characters of a session's digest in the log
@@ -110,7 +111,7 @@ def same_caller(caller: Caller) -> Caller:
 
 
 def _key_of(headers: Mapping[str, str], address: str, house: House, keyring: Keyring) -> Key:
-    key = authenticate(headers.get("Authorization"), house.snapshot.current, keyring)
+    key = authenticate(headers, house.snapshot.current, keyring)
     check_network(key, address)
     return key
 

@@ -23,7 +23,7 @@ async def list_models(request: web.Request) -> web.StreamResponse:
 
 async def _list_models(request: web.Request) -> web.StreamResponse:
     snapshot = request.app[HOUSE].snapshot.current
-    key = authenticate(request.headers.get("Authorization"), snapshot, request.app[KEYRING])
+    key = authenticate(request.headers, snapshot, request.app[KEYRING])
     listing = snapshot.listing(key)
     headers = {"etag": listing.etag, "cache-control": "private, no-cache"}
     if has_it(request.headers.getall("If-None-Match", ()), listing):

@@ -15,7 +15,7 @@ async def probe_responses(request: web.Request) -> web.StreamResponse:
 
 
 async def _probe_responses(request: web.Request) -> web.StreamResponse:
-    authenticate(request.headers.get("Authorization"), request.app[HOUSE].snapshot.current, request.app[KEYRING])
+    authenticate(request.headers, request.app[HOUSE].snapshot.current, request.app[KEYRING])
     response = refusal(405, "method_not_allowed", "send POST, or GET with a websocket upgrade")
     response.headers["allow"] = "GET, POST"
     return response

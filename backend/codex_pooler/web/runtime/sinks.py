@@ -1,4 +1,4 @@
-"""The two shapes of a turn's answer over HTTP: events as they come, or one JSON object at the end."""
+"""The shapes of a turn's answer over HTTP: events as they come or in another protocol's words, or one JSON object."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ import msgspec
 from aiohttp import web
 
 from codex_pooler.gateway.turn import Failure
-from codex_pooler.protocol.errors import error_body, failed_event
+from codex_pooler.protocol.dialects import NATIVE, Dialect
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.sse import TERMINAL_TYPES, EventScanner
+from codex_pooler.protocol.translation import Shape, Translation
+from codex_pooler.web.errors import refused
 from codex_pooler.web.runtime.stream import ClientStream
 
 KEEPALIVE = b'data: {"type":"keepalive"}\n\n'
-# what a native client may learn of the backend's head; limits that belong to one account stay here
+EVENT_STREAM = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
+IGNORED_HEADER = "x-gateway-ignored"  # what the client asked for and does not get
+MOST_COLLECTED = 64 * 1024 * 1024  # bytes of an answer that is not streamed
+TOO_LARGE = Failure(502, "response_too_large", "the answer is too large to be collected; ask for it with stream: true")
+BROKE_OFF = Failure(502, "upstream_request_failed", "the backend's answer broke off; try again")
+# what a client may learn of the backend's head; limits that belong to one account stay here
 SHOWN_HEADERS = ("x-codex-turn-state", "openai-model", "x-reasoning-included")
 LONGEST_SHOWN = 1024
 
 
 class _ClientSink:
-    """What both shapes know of their client."""
+    """What all shapes know of their client."""
 
-    def __init__(self, request: web.Request, turn_id: str) -> None:
-        self._stream, self._turn_id = ClientStream(request), turn_id
+    def __init__(
+        self, request: web.Request, turn_id: str, dialect: Dialect = NATIVE, *, ignored: Sequence[str] = ()
+    ) -> None:
+        self._stream, self._dialect = ClientStream(request), dialect
+        self._own = [("x-request-id", turn_id), *([(IGNORED_HEADER, ", ".join(ignored))] if ignored else [])]
         self._more: Sequence[tuple[str, str]] = ()
 
     def show(self, headers: Sequence[tuple[str, str]]) -> None:
@@ -42,8 +52,43 @@ class _ClientSink:
     def bytes_sent(self) -> int:
         return self._stream.bytes_sent
 
+    @property
+    def _headers(self) -> list[tuple[str, str]]:
+        return [*self._own, *self._more]
 
-class SseSink(_ClientSink):
+    def _refused(self, failure: Failure) -> web.Response:
+        return refused(failure, self._dialect, self._headers)
+
+
+class _EventSink(_ClientSink):
+    """A stream of server-sent events, whatever they say."""
+
+    @property
+    def congested(self) -> bool:
+        return self._stream.congested
+
+    def begin(self, head: ResponseHead | None) -> None:
+        self._stream.begin([*EVENT_STREAM, *self._headers, *_shown(head)])
+
+    def abort(self) -> None:
+        self._stream.abort()
+
+    async def drained(self) -> None:
+        await self._stream.drained()
+
+    def answer(self, failure: Failure | None) -> web.Response:
+        """The handler's response once the turn is over."""
+        if failure and not self.begun:
+            return self._refused(failure)
+        if failure:
+            self.fail(failure, None)
+        return self._stream.response()
+
+    def fail(self, failure: Failure, response_id: str | None) -> None:
+        raise NotImplementedError
+
+
+class SseSink(_EventSink):
     """Server-sent events, passed through."""
 
     def __init__(self, request: web.Request, turn_id: str) -> None:
@@ -51,40 +96,51 @@ class SseSink(_ClientSink):
         self.takes_raw = self._stream.chunked
         self.raw = self._stream.write
         self.payload = self._stream.chunk
-        self.abort = self._stream.abort
-        self.drained = self._stream.drained
         self.finish = self._stream.finish
-
-    @property
-    def congested(self) -> bool:
-        return self._stream.congested
-
-    def begin(self, head: ResponseHead | None) -> None:
-        self._stream.begin(
-            [
-                ("content-type", "text/event-stream; charset=utf-8"),
-                ("x-accel-buffering", "no"),
-                ("x-request-id", self._turn_id),
-                *self._more,
-                *_shown(head),
-            ]
-        )
 
     def keepalive(self) -> None:
         self.begin(None)
         self.payload(KEEPALIVE)
 
     def fail(self, failure: Failure, response_id: str | None) -> None:
-        self.payload(failed_event(failure.code, failure.message, response_id))
+        self.payload(self._dialect.event(failure, response_id))
         self._stream.finish()
 
-    def answer(self, failure: Failure | None) -> web.Response:
-        """The handler's response once the turn is over."""
-        if failure and not self.begun:
-            return failure_response(failure, self._turn_id, self._more)
-        if failure:
-            self.fail(failure, None)
-        return self._stream.response()
+
+class TranslatedSink(_EventSink):
+    """Server-sent events as another protocol has them."""
+
+    takes_raw = False
+
+    def __init__(
+        self,
+        request: web.Request,
+        turn_id: str,
+        dialect: Dialect,
+        translation: Translation,
+        *,
+        ignored: Sequence[str] = (),
+    ) -> None:
+        super().__init__(request, turn_id, dialect, ignored=ignored)
+        self._translation, self._scanner = translation, EventScanner()
+
+    def payload(self, data: bytes, *, last: bool = False) -> None:
+        said = self._translation.events(self._scanner.feed(data))
+        if said or last:
+            self._stream.chunk(said, last=last)
+
+    def raw(self, data: bytes) -> None:
+        raise AssertionError("this sink takes payload only")
+
+    def keepalive(self) -> None:
+        self.begin(None)
+        self._stream.chunk(self._translation.keepalive)
+
+    def finish(self, *, terminated: bool) -> None:
+        self._stream.finish()
+
+    def fail(self, failure: Failure, response_id: str | None) -> None:
+        self._stream.chunk(self._translation.failed(failure), last=True)
 
 
 class _Done(msgspec.Struct):
@@ -93,6 +149,7 @@ class _Done(msgspec.Struct):
 
 
 _done = msgspec.json.Decoder(_Done)
+_decoded = msgspec.json.Decoder(dict[str, Any])
 EMPTY_OUTPUT = (b"", b"[]", b"null")
 
 
@@ -102,10 +159,13 @@ class JsonSink(_ClientSink):
     takes_raw = False
     congested = False
 
-    def __init__(self, request: web.Request, turn_id: str) -> None:
-        super().__init__(request, turn_id)
+    def __init__(
+        self, request: web.Request, turn_id: str, dialect: Dialect = NATIVE, *, ignored: Sequence[str] = ()
+    ) -> None:
+        super().__init__(request, turn_id, dialect, ignored=ignored)
         self._scanner = EventScanner()
         self._items: list[msgspec.Raw] = []
+        self._collected = 0  # bytes
         self._response: dict[str, msgspec.Raw] | None = None
         self._failed = False
         self._failure: Failure | None = None
@@ -116,11 +176,17 @@ class JsonSink(_ClientSink):
     def payload(self, data: bytes, *, last: bool = False) -> None:
         for event in self._scanner.feed(data):
             if event.type == "response.output_item.done":
-                item = _done.decode(event.data).item
-                self._items += [item] if bytes(item) else []
+                self._collect(event.data)
             elif event.type in TERMINAL_TYPES:
                 self._response = _done.decode(event.data).response
                 self._failed = event.type in ("response.failed", "error")
+
+    def _collect(self, event: bytes) -> None:
+        self._collected += len(event)
+        if self._collected > MOST_COLLECTED:
+            self._items, self._failure = [], TOO_LARGE
+        elif item := bytes(_done.decode(event).item):
+            self._items.append(msgspec.Raw(item))
 
     def raw(self, data: bytes) -> None:
         raise AssertionError("this sink takes payload only")
@@ -148,38 +214,50 @@ class JsonSink(_ClientSink):
         failure = failure or self._failure
         body = None if failure or self._failed else self._body()
         if body is None:
-            failure = failure or Failure(502, "upstream_request_failed", "the backend's answer broke off; try again")
+            failure = failure or BROKE_OFF
             if not self.begun:
-                return failure_response(failure, self._turn_id, self._more)
-            body = error_body(failure.code, failure.message, kind=failure.kind, **failure.members())
+                return self._refused(failure)
+            body = self._dialect.body(failure)
         self._begin()
         self._stream.chunk(body)
         self._stream.finish()
         return self._stream.response()
 
     def _begin(self) -> None:
-        self._stream.begin([("content-type", "application/json"), ("x-request-id", self._turn_id), *self._more])
+        self._stream.begin([("content-type", "application/json"), *self._headers])
 
     def _body(self) -> bytes | None:
-        """The response object; ``output`` is rebuilt from the items when the backend left it empty."""
+        """The response object."""
+        whole = self._whole()
+        return None if whole is None else msgspec.json.encode(whole)
+
+    def _whole(self) -> dict[str, Any] | None:
+        """Its members, as they came; ``output`` is rebuilt from the items when the backend left it empty."""
         if self._response is None:
             return None
         members: dict[str, Any] = dict(self._response)
         if bytes(members.get("output", b"")) in EMPTY_OUTPUT:
             members["output"] = self._items
-        return msgspec.json.encode(members)
+        return members
+
+
+class ShapedSink(JsonSink):
+    """Collects a turn into the object that another protocol has for it."""
+
+    def __init__(
+        self, request: web.Request, turn_id: str, dialect: Dialect, shape: Shape, *, ignored: Sequence[str] = ()
+    ) -> None:
+        super().__init__(request, turn_id, dialect, ignored=ignored)
+        self._shape = shape
+
+    def _body(self) -> bytes | None:
+        whole = self._whole()
+        return None if whole is None else self._shape(_decoded.decode(msgspec.json.encode(whole)))
 
 
 def failure_response(failure: Failure, turn_id: str, more: Sequence[tuple[str, str]] = ()) -> web.Response:
-    """A refusal before anything was sent; ``more`` headers tell of limits."""
-    headers = {"x-request-id": turn_id, "cache-control": "no-store", **dict(more), **dict(failure.headers)}
-    if failure.retry_after is not None:
-        headers["retry-after"] = str(failure.retry_after)
-    if failure.verbatim is not None:
-        kind = "application/json" if failure.verbatim.lstrip()[:1] in (b"{", b"[") else "text/plain"
-        return web.Response(status=failure.status, body=failure.verbatim, headers=headers, content_type=kind)
-    body = error_body(failure.code, failure.message, kind=failure.kind, **failure.members())
-    return web.Response(status=failure.status, body=body, headers=headers, content_type="application/json")
+    """A refusal of a native turn before anything was sent; ``more`` headers tell of limits."""
+    return refused(failure, NATIVE, [("x-request-id", turn_id), *more])
 
 
 def _shown(head: ResponseHead | None) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields as fields_of
+from typing import Any
 
 from marshmallow import fields, validate
 
@@ -83,6 +84,23 @@ PoolSwitchesPatch = Shape.from_dict(
 )
 
 
+class ModelAlias(Shape):
+    """Another name for a model, for tools that know none of the pool's: ``match`` may have ``*`` in it.
+
+    Names are compared without regard to case; of several that match the first counts.
+    """
+
+    match = text()
+    model = text()
+
+
+class ModelAliasInput(Shape):
+    """What a tool may call a model, and the model it gets."""
+
+    match = line(1, 100, required=True)
+    model = line(1, 100, required=True)
+
+
 class Pool(Shape):
     """A set of accounts behind one set of keys."""
 
@@ -95,6 +113,7 @@ class Pool(Shape):
     strategy = text(among=STRATEGIES)
     max_attempts = count()
     switches = nested(PoolSwitches)
+    model_aliases = list_of(ModelAlias)
     created_at = out(Instant)
     updated_at = out(Instant)
     counts = nested(PoolCounts)
@@ -114,6 +133,10 @@ def _description() -> fields.String:
     return fields.String(allow_none=True, validate=validate.Length(max=1000))
 
 
+def _aliases() -> fields.Field[Any]:
+    return fields.List(fields.Nested(ModelAliasInput), validate=validate.Length(max=100))
+
+
 class PoolInput(Shape):
     """A new pool; only the name is needed."""
 
@@ -123,6 +146,7 @@ class PoolInput(Shape):
     strategy = fields.String(validate=validate.OneOf(STRATEGIES))
     max_attempts = whole(1, 10)
     switches = fields.Nested(PoolSwitchesPatch)
+    model_aliases = _aliases()
 
 
 class PoolPatch(Shape):
@@ -134,6 +158,7 @@ class PoolPatch(Shape):
     strategy = fields.String(validate=validate.OneOf(STRATEGIES))
     max_attempts = whole(1, 10)
     switches = fields.Nested(PoolSwitchesPatch)
+    model_aliases = _aliases()
     status = fields.String(validate=validate.OneOf(POOL_STATES))
 
 
