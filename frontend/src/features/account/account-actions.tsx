@@ -57,7 +57,7 @@ export function AccountActions({ upstream, onAction }: AccountActionsProps) {
             : 'Draining: the last turns have ended; it is paused in a moment.'}
         </p>
       ) : null}
-      <div className="grid sm:max-lg:grid-cols-2 lg:block">
+      <div className="grid grid-cols-2 lg:block">
         <ActionButton
           icon={<Hourglass />}
           {...given('drain')}

@@ -76,7 +76,8 @@ function Days({ days }: { days: AccountHealth['daily'] }) {
               <Bar className="bg-data-2" height={ok === 0 ? 1 : Math.max((ok / peak) * BAR_HEIGHT, 2)} />
             </div>
             <p aria-hidden className="mt-1 truncate text-center text-2xs text-ink-3">
-              {day}
+              <span className="sm:hidden">{Number(date.slice(8))}</span>
+              <span className="max-sm:hidden">{day}</span>
             </p>
           </li>
         );

@@ -5,7 +5,9 @@ import { RelativeTime } from '@/ui/relative-time';
 import { UsageRow } from '@/ui/usage-meter';
 
 /** What the provider says of the account beside its windows: its verdict, credits, and a spending limit. */
-export function ProviderFacts({ quota: { provider_status: status, credits, spend } }: { quota: Quota }) {
+export function ProviderFacts({ quota }: { quota: Quota }) {
+  const { provider_status: status, spend } = quota;
+  const credits = ofInterest(quota.credits);
   if (!status && !credits && !spend) return null;
   if (status?.allowed && !status.limit_reached && !credits && !spend)
     return <p className="text-xs text-ink-3">The provider allows it to be used.</p>;
@@ -29,13 +31,7 @@ export function ProviderFacts({ quota: { provider_status: status, credits, spend
         ) : null}
         {credits ? (
           <Fact label="Credits">
-            {credits.unlimited
-              ? 'unlimited'
-              : credits.has_credits
-                ? credits.balance === null
-                  ? 'some'
-                  : formatInteger(credits.balance)
-                : 'none'}
+            {creditsText(credits)}
             {credits.burning ? <span className="text-warn-ink">, being spent</span> : null}
           </Fact>
         ) : null}
@@ -66,6 +62,21 @@ export function ProviderFacts({ quota: { provider_status: status, credits, spend
       ) : null}
     </div>
   );
+}
+
+type Credits = NonNullable<Quota['credits']>;
+
+/** That there are no credits is only worth saying where they matter. */
+function ofInterest(credits: Quota['credits']): Credits | null {
+  if (!credits) return null;
+  const { has_credits, unlimited, burning, overage_reached } = credits;
+  return has_credits || unlimited || burning || overage_reached ? credits : null;
+}
+
+function creditsText({ unlimited, has_credits, balance }: Credits): string {
+  if (unlimited) return 'unlimited';
+  if (!has_credits) return 'none';
+  return balance === null ? 'some' : formatInteger(balance);
 }
 
 function amount(value: number | null): string {

@@ -42,7 +42,7 @@ export function QuotaPanel({ upstream, range, first, onRange }: QuotaPanelProps)
             {own.length === 0 ? 'Nothing is known of it yet' : summary(upstream)}
             {upstream.burn.factor === null ? null : (
               <>
-                {', burning '}
+                {', token burn '}
                 <Burn burn={upstream.burn} />
               </>
             )}

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest';
 import { actionText, scheduleText, worst } from './words';
 
 it.each([
-  [null, 'When it is needed'],
   ['0 * * * *', 'Every hour'],
   ['17 * * * *', 'Every hour at :17'],
   ['*/15 * * * *', 'Every 15 minutes'],
@@ -10,7 +9,12 @@ it.each([
   ['25 3 * * *', 'Daily at 03:25 UTC'],
   ['0 4 * * 1', '0 4 * * 1'],
 ])('%s is %s', (schedule, words) => {
-  expect(scheduleText(schedule)).toBe(words);
+  expect(scheduleText({ schedule, manual: true })).toBe(words);
+});
+
+it('says of kinds without a schedule who begins them', () => {
+  expect(scheduleText({ schedule: null, manual: true })).toBe('When asked for');
+  expect(scheduleText({ schedule: null, manual: false })).toBe('When it is needed');
 });
 
 it('names the worst first', () => {

@@ -62,8 +62,8 @@ export const TRIGGERS: Record<Job['trigger'], string> = {
 };
 
 /** A cron line in words, for the forms that schedules take here; others are shown as they are. */
-export function scheduleText(schedule: string | null): string {
-  if (schedule === null) return 'When it is needed';
+export function scheduleText({ schedule, manual }: Pick<JobWorker, 'schedule' | 'manual'>): string {
+  if (schedule === null) return manual ? 'When asked for' : 'When it is needed';
   const [minute = '', hour = '', day, month, weekday] = schedule.split(' ');
   const daily = day === '*' && month === '*' && weekday === '*';
   const step = /^\*\/(\d+)$/.exec(minute)?.[1];
@@ -75,6 +75,12 @@ export function scheduleText(schedule: string | null): string {
   if (/^\d+$/.test(hour) && /^\d+$/.test(minute))
     return `Daily at ${hour.padStart(2, '0')}:${minute.padStart(2, '0')} UTC`;
   return schedule;
+}
+
+/** What to say of a kind of job that needs no attention. */
+export function calmText({ schedule, manual, history }: JobWorker): string {
+  if (history.length > 0) return 'All well';
+  return schedule === null && manual ? 'Done all the time besides, without a job' : 'No runs yet';
 }
 
 export const ACTIONS: Record<Job['allowed_actions'][number], string> = {

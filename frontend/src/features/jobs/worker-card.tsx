@@ -7,7 +7,7 @@ import { Fact, Panel } from '@/ui/page';
 import { RelativeTime } from '@/ui/relative-time';
 import { StatusDot } from '@/ui/status';
 import { useRunWorker } from './queries';
-import { ATTENTION, OUTCOMES, scheduleText, worst } from './words';
+import { ATTENTION, calmText, OUTCOMES, scheduleText, worst } from './words';
 
 interface WorkerCardProps {
   worker: JobWorker;
@@ -36,7 +36,7 @@ export function WorkerCard({ worker, chosen, mayRun, onChoose }: WorkerCardProps
             </button>
           </h2>
           <p className="truncate text-xs text-ink-3" title={worker.schedule ?? undefined}>
-            {scheduleText(worker.schedule)}
+            {scheduleText(worker)}
           </p>
         </div>
         {worker.manual && mayRun ? (
@@ -69,7 +69,7 @@ export function WorkerCard({ worker, chosen, mayRun, onChoose }: WorkerCardProps
                 : null}
             </StatusDot>
           ) : (
-            <span className="text-ink-3">{worker.history.length > 0 ? 'All well' : 'No runs yet'}</span>
+            <span className="text-ink-3">{calmText(worker)}</span>
           )}
         </p>
       </div>

@@ -62,13 +62,15 @@ export function BulkBar({ chosen, onClear }: BulkBarProps) {
       <span role="status" className="tnum mr-1 font-medium">
         {chosen.length} chosen
       </span>
-      {button('pause', <Pause />, 'Pause')}
-      {button('reactivate', <Play />, 'Reactivate')}
-      {button('drain', <Hourglass />, 'Drain')}
-      {button('refresh', <RefreshCw />, 'Renew sign-in')}
-      <Button size="sm" disabled={bulk.isPending} onClick={() => setTagging(true)}>
-        <TagIcon /> Tags…
-      </Button>
+      <div className="flex flex-wrap gap-2 max-sm:order-last max-sm:w-full">
+        {button('pause', <Pause />, 'Pause')}
+        {button('reactivate', <Play />, 'Reactivate')}
+        {button('drain', <Hourglass />, 'Drain')}
+        {button('refresh', <RefreshCw />, 'Renew sign-in')}
+        <Button size="sm" disabled={bulk.isPending} onClick={() => setTagging(true)}>
+          <TagIcon /> Tags…
+        </Button>
+      </div>
       <IconButton label="Choose none" className="ml-auto" onClick={onClear}>
         <X />
       </IconButton>

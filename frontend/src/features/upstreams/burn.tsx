@@ -3,11 +3,14 @@ import { formatCompact } from '@/lib/format';
 import { Explained } from '@/ui/explained';
 
 const HIGH = 2;
+/** Less than this reads as nothing. */
+const LEAST = 0.05;
 
 /** How much faster or slower than of late; nothing while there is nothing to compare with. */
 export function Burn({ burn: { factor, tokens_5m, baseline_5m } }: Pick<Upstream, 'burn'>) {
   if (factor === null) return null;
-  const times = `×${factor.toFixed(factor < 10 ? 1 : 0)}`;
+  const digits = factor < LEAST || factor >= 10 ? 0 : 1;
+  const times = `×${factor.toFixed(digits)}`;
   return (
     <Explained
       label={`Token burn ${times}`}
