@@ -24,7 +24,7 @@ import pytest
 
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.config import load
-from codex_pooler.process.installation import keyring_of
+from codex_pooler.process import keyring_of
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.faults import ANY_ACCOUNT, PRESETS, Order
 from codex_pooler.simulator.world import World, new_world
@@ -205,6 +205,13 @@ def renewals(scene: Scene) -> list[int]:
     return [row["credential_epoch"] - 1 for label, row in states(scene).items() if label not in scene.logged_out]
 
 
+def account_book(scene: Scene) -> str:
+    """What is stored of each account, for whoever has to find out what went wrong."""
+    rows = states(scene).values()
+    told = (f"{row['label']} {row['state']} ({row['state_reason']}) epoch {row['credential_epoch']}" for row in rows)
+    return f"seed {scene.plan.seed}, logged out {sorted(scene.logged_out)}\n" + "\n".join(told)
+
+
 async def newest_everywhere(scene: Scene) -> dict[str, bool]:
     """Whether the refresh token that is stored is the one that the sign-in server waits for, by account."""
     environ = scene.gateways[0].environ
@@ -239,9 +246,9 @@ async def test_no_login_is_lost_to_kills_outages_and_failing_renewals(
             await gateway.ready()
             await gateway.readiness("ok")
             await gateway.turn()
-        await until(
-            lambda: is_all_known(scene), "a logout was never noticed, or a login never renewed", LEASES_END_SECONDS
-        )
+        with suppress(AssertionError):
+            await until(lambda: is_all_known(scene), "", LEASES_END_SECONDS)
+        assert is_all_known(scene), f"a logout was never noticed, or a login never renewed: {account_book(scene)}"
     assert lost(scene) == scene.logged_out, states(scene)
     assert scene.world.record.reused_refresh_tokens == []
     newest = await newest_everywhere(scene)
