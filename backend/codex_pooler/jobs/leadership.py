@@ -66,8 +66,10 @@ class Leadership:
     async def _lead_while_connected(self, connection: aiopg.Connection) -> None:
         while True:
             wanted = [name for name in self._loops if name not in self._led]
-            for name in await _taken(connection, wanted):
-                log.info("this process leads %s", name)
+            taken = await _taken(connection, wanted)
+            if taken:
+                log.info("this process leads %s", ", ".join(taken))
+            for name in taken:
                 self._led[name] = asyncio.create_task(_for_ever(name, self._loops[name]), name=name)
             await asyncio.sleep(CHECK_SECONDS)
 
