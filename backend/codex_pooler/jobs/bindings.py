@@ -33,7 +33,10 @@ class BindingKeeper:
         try:
             await self.merge(time.time())
         except UNAVAILABLE as exc:
-            log.warning("session bindings could not be read (%s); sessions may move", type(exc).__name__)
+            log.warning(
+                "session bindings could not be read (%s); running sessions may move to other accounts",
+                type(exc).__name__,
+            )
 
     async def run(self) -> None:
         """Write, merge and sweep until cancelled."""

@@ -26,7 +26,7 @@ async def clean_up(services: Services) -> None:
         except UNAVAILABLE:
             raise
         except psycopg2.Error as exc:
-            log.error("%s could not be removed (%s)", what, type(exc).__name__)
+            log.error("%s could not be removed (%s); the next clean-up tries again", what, type(exc).__name__)
             failed.append(what)
         else:
             log.debug("cleaned up %d %s", removed, what)

@@ -18,14 +18,14 @@ from typing import Any
 import aiopg
 import psycopg2
 
-from codex_pooler.jobs.loops import Loop, Loops, end_all
+from codex_pooler.jobs.loops import Loops, end_all, for_ever
 from codex_pooler.storage.database import Session
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.5
 ANSWER_SECONDS = 2.0
-AGAIN_SECONDS = 1.0  # before the next connection; after the death of a loop, before its next start
+AGAIN_SECONDS = 1.0  # before the next connection
 LOCKS = 0x6C656164  # the first of the two numbers of each lock; the second is made of the name
 SERVER_NOTICES = (
     "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=7000"
@@ -70,22 +70,12 @@ class Leadership:
             if taken:
                 log.info("this process leads %s", ", ".join(taken))
             for name in taken:
-                self._led[name] = asyncio.create_task(_for_ever(name, self._loops[name]), name=name)
+                self._led[name] = asyncio.create_task(for_ever(name, self._loops[name]), name=name)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _resign(self) -> None:
         await end_all(self._led.values())
         self._led.clear()
-
-
-async def _for_ever(name: str, loop: Loop) -> None:
-    """A loop that dies is told of and started again: nobody else would run it."""
-    while True:
-        try:
-            await loop()
-        except Exception:
-            log.critical("the loop %s died and is started again", name, exc_info=True)
-        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _taken(connection: aiopg.Connection, names: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tasks that run as long as something else does, and end with it."""
+"""Loops that run as long as something else does, whatever happens to them, and end with it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 CANCEL_AGAIN_SECONDS = 0.5
+AGAIN_SECONDS = 1.0  # after the death of a loop, before its next start
 Loop = Callable[[], Coroutine[Any, Any, None]]
 Loops = Mapping[str, Loop]
 
 
 @asynccontextmanager
 async def background(loops: Loops) -> AsyncIterator[None]:
-    """Named tasks that end with the block; one that dies by itself is an error in the log, not a silence."""
-    tasks = [asyncio.create_task(loop(), name=name) for name, loop in loops.items()]
-    for task in tasks:
-        task.add_done_callback(_complain_if_dead)
+    """Named tasks that end with the block."""
+    tasks = [asyncio.create_task(for_ever(name, loop), name=name) for name, loop in loops.items()]
     try:
         yield
     finally:
         await end_all(tasks)
+
+
+async def for_ever(name: str, loop: Loop) -> None:
+    """A loop that dies is told of and started again, until cancelled: nobody else would do its work."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.critical("the loop %s died and is started again", name, exc_info=True)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -34,8 +43,3 @@ async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-
-
-def _complain_if_dead(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (exc := task.exception()):
-        log.critical("the background task %s died", task.get_name(), exc_info=exc)

@@ -27,7 +27,7 @@ async def ask_for_missing_models(snapshot: SnapshotHolder, queue: Queue) -> None
         try:
             await queue.enqueue("catalog_sync", key="missing", pool_ids=sorted(map(str, pools)))
         except (psycopg2.Error, *UNAVAILABLE) as exc:
-            log.warning("missing models cannot be asked for now (%s)", type(exc).__name__)
+            log.warning("missing models cannot be asked for now (%s), trying again", type(exc).__name__)
         else:
             snapshot.doubted.difference_update(pools)
         await asyncio.sleep(REST_SECONDS)

@@ -85,7 +85,7 @@ class PriceKeeper:
         except ValueError as exc:
             log.warning("the stored price list is of no use, the last good prices stay: %s", exc)
         except (psycopg2.Error, TimeoutError) as exc:
-            log.warning("price lists cannot be read back now (%s)", type(exc).__name__)
+            log.warning("price lists cannot be read back now (%s); the last good prices stay", type(exc).__name__)
 
     async def _start_from(self, url: str) -> None:
         """What was last fetched from this address, or else what the product came with."""
