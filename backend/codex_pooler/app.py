@@ -27,6 +27,7 @@ from codex_pooler.web.runtime.helpers import add_helper_routes
 from codex_pooler.web.runtime.images import add_image_routes
 from codex_pooler.web.runtime.probes import probe_responses
 from codex_pooler.web.runtime.usage import add_usage_routes
+from codex_pooler.web.runtime.v1.routes import add_v1_routes
 from codex_pooler.web.runtime.websocket import respond_over_websocket
 from codex_pooler.web.server import Runner
 
@@ -60,6 +61,7 @@ def web_app(running: Process, dist: Path | None = None) -> web.Application:
     add_image_routes(app)
     add_audio_routes(app)
     add_helper_routes(app)
+    add_v1_routes(app)
     _add_health_routes(app)
     app.add_subapp("/api/admin/v1", admin_app(running.context, running.broadcaster))
     app.add_subapp(PUBLIC_PATH, public_app(running.context, running.broadcaster))
