@@ -10,6 +10,7 @@ import msgspec
 
 # "event: response." is how the backend begins a block; such a block is terminal only with one of these endings
 BACKEND_PREFIX = b"event: response."
+EVENT_LINE, DATA_LINE = b"event: ", b"\ndata: "
 TERMINAL_TYPES = frozenset({"response.completed", "response.failed", "response.incomplete", "response.done", "error"})
 TERMINAL_PREFIXES = tuple(b"event: " + name.encode() + b"\n" for name in sorted(TERMINAL_TYPES))
 FAILURE_PREFIXES = (b"event: response.failed\n", b"event: error\n")
@@ -72,7 +73,7 @@ class EventScanner:
         end = data.find(b"\n\n")
         if end >= 0 and end == len(data) - 2 and not self._buffer and not self._skipping:
             # the usual case: one whole event, and most of them do not matter
-            return NO_EVENTS if self.only_terminal and _is_ordinary(data) else self._parsed((data,))
+            return NO_EVENTS if self.only_terminal and _is_ordinary(data) else self._parsed((data[:-2],))
         *blocks, rest = (self._buffer + data).split(b"\n\n")
         if self._skipping and blocks:
             self._skipping = False
@@ -114,6 +115,9 @@ class EventScanner:
 
 def parse_block(block: bytes) -> SseEvent | None:
     """One block without its closing blank line; None for comments and blocks without data."""
+    begin = block.find(DATA_LINE)
+    if begin > 0 and block.startswith(EVENT_LINE) and block.count(b"\n") == 1:  # as the backend writes them
+        return SseEvent(block[len(EVENT_LINE) : begin].decode("utf-8", "replace"), block[begin + len(DATA_LINE) :])
     name, lines = "", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
