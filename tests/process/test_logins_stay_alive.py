@@ -24,7 +24,7 @@ import pytest
 
 from codex_pooler.accounts.logins import Logins
 from codex_pooler.config import load
-from codex_pooler.process import keyring_of
+from codex_pooler.process.installation import keyring_of
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.faults import ANY_ACCOUNT, PRESETS, Order
 from codex_pooler.simulator.world import World, new_world
