@@ -11,7 +11,7 @@ from aiohttp import web
 from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol.dialects import OPENAI, Dialect
-from codex_pooler.protocol.requests import read_fields
+from codex_pooler.protocol.requests import BadRequest, read_fields
 from codex_pooler.protocol.translation import Shape, Translated, Translation
 from codex_pooler.web.errors import answered
 from codex_pooler.web.runtime.caller import Caller, caller_of, serve, session_name
@@ -19,6 +19,7 @@ from codex_pooler.web.runtime.sinks import ShapedSink, TranslatedSink
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 DISABLED = "the routes under /v1 are switched off for this pool; an operator can allow them in the console under Pools"
+STRICT = "{} cannot be carried out here, and this pool refuses what it would have to ignore; leave it out"
 CACHE_KEY_LENGTH = 32  # characters of a digest
 
 
@@ -35,7 +36,10 @@ async def entered(request: web.Request, handler: Handler, dialect: Dialect = OPE
 
 
 def turn_of(caller: Caller, asked: Translated, route: str, *, stream: bool, **more: Any) -> TurnRequest:
-    """The turn for a translated request; the backend always streams and never stores.  Raises BadRequest."""
+    """The turn for a translated request; the backend always streams and never stores.  Raises BadRequest, also of what
+    would be ignored where the pool is strict about that."""
+    if asked.ignored and caller.key.pool.switches.v1_strict:
+        raise BadRequest(STRICT.format(asked.ignored[0]), asked.ignored[0], "unsupported_parameter")
     members = {**asked.members, "stream": True, "store": False}
     name = members.get("model")
     model = caller.key.pool.model_named(name) if isinstance(name, str) else None
