@@ -96,7 +96,7 @@ def _asked(given: dict[str, msgspec.Raw], *, on_socket: bool) -> Asked:
         members["tools"] = _tools_of(given["tools"])
     if "tool_choice" in given:
         members["tool_choice"] = _tool_choice(given["tool_choice"])
-    if reasoning := _reasoning(given):
+    if reasoning := reasoning_of(given):
         members["reasoning"] = reasoning
     if on_socket:
         members |= {name: given[name] for name in OF_FRAMES if name in given}
@@ -176,7 +176,7 @@ def _tool_choice(value: msgspec.Raw) -> Any:
 # -- reasoning
 
 
-def _reasoning(given: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
+def reasoning_of(given: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     """The member ``reasoning``, with what tools say of it under other names."""
     reasoning = _plain(given["reasoning"]) if "reasoning" in given else {}
     if not isinstance(reasoning, dict):
