@@ -1,0 +1,1 @@
+"""Anthropic's Messages API, in both directions: requests become turns of the backend, its events become messages."""
