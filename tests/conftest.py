@@ -27,6 +27,7 @@ from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.health import Trouble
+from codex_pooler.snapshot.catalog import EMPTY, Catalog
 from codex_pooler.storage import migrate
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.embedded import EmbeddedPostgres
@@ -119,6 +120,9 @@ class QuietLive:
 
     def troubles(self, account_id: UUID) -> list[Trouble]:
         return []
+
+    def catalog(self, pool_id: UUID) -> Catalog:
+        return EMPTY
 
     def explain(self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None) -> None:
         return None

@@ -13,6 +13,7 @@ from codex_pooler.quota.windows import Window
 from codex_pooler.routing.candidates import Known, RouteRequest
 from codex_pooler.routing.explain import Explanation, explain
 from codex_pooler.routing.health import Trouble
+from codex_pooler.snapshot.catalog import EMPTY, Catalog
 from codex_pooler.snapshot.loader import SnapshotHolder
 
 
@@ -49,6 +50,9 @@ class ProcessView:
 
     def troubles(self, account_id: UUID) -> list[Trouble]:
         return self.known.health.troubles(account_id, moment())
+
+    def catalog(self, pool_id: UUID) -> Catalog:
+        return self.snapshot.current.catalogs.get(pool_id, EMPTY)
 
     def explain(
         self, pool_id: UUID, model: str, route_class: str, seed: str, binding: bytes | None

@@ -20,6 +20,7 @@ from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
 from codex_pooler.routing.explain import Explanation
 from codex_pooler.routing.health import Trouble
+from codex_pooler.snapshot.catalog import Catalog
 from codex_pooler.snapshot.settings import DEFAULTS, Settings
 from codex_pooler.storage.database import Database
 from codex_pooler.storage.keyring import Keyring
@@ -57,6 +58,10 @@ class LiveView(Protocol):
 
     def troubles(self, account_id: UUID) -> list[Trouble]:
         """What the account failed at lately."""
+        ...
+
+    def catalog(self, pool_id: UUID) -> Catalog:
+        """The models that the pool's accounts offer together; empty when none are known."""
         ...
 
     def explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from codex_pooler.quota.resets import BY_HAND
 from codex_pooler.web.admin.api import PUBLIC, SIGNED_IN, VISITOR, Endpoint
 from codex_pooler.web.admin.app import ENDPOINTS, openapi
 from codex_pooler.web.admin.openapi import rendered
+from codex_pooler.web.clients.tools import TOOLS
 
 if TYPE_CHECKING:
     from tests.web.admin.conftest import Browserless, Client, MakeScript
@@ -187,13 +189,24 @@ async def test_the_document_is_served(client: Client) -> None:
 
 async def test_client_configurations_hold_the_address_and_no_secret(owner: Browserless) -> None:
     items = (await owner.get("/client-configs"))["items"]
-    assert [item["tool"] for item in items] == ["codex", "curl"]
+    assert [item["tool"] for item in items] == list(TOOLS)
     for item in items:
-        assert "http://localhost:" in item["body"]
-        assert "CODEX_POOLER_API_KEY" in item["body"]
-        assert "sk-cxp" not in item["body"]
-        assert "{origin}" not in item["body"]
-        assert "{{" not in item["body"]
+        everything = json.dumps(item)
+        assert "http://localhost:" in everything
+        assert "CODEX_POOLER_API_KEY" in everything
+        assert "sk-cxp" not in everything
+        assert "@{" not in everything
+
+
+async def test_one_client_configuration_for_the_model_asked_for(owner: Browserless, pool: Any) -> None:
+    query = f"/client-configs?tool=codex_cli&pool_id={pool['id']}&model=my-model"
+    (item,) = (await owner.get(query))["items"]
+    assert [variant["default"] for variant in item["variants"]] == [True, False]
+    assert 'model = "my-model"' in item["variants"][0]["snippets"][0]["text"]
+    await owner.call("PATCH", f"/pools/{pool['id']}", {"switches": {"websockets": False}})
+    (item,) = (await owner.get(query))["items"]
+    assert [variant["id"] for variant in item["variants"] if variant["default"]] == ["http"]
+    assert (await owner.call("GET", "/client-configs?tool=word"))[0] == 400
 
 
 async def test_meta_tells_version_and_address(owner: Browserless) -> None:

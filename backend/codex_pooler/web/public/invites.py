@@ -26,9 +26,10 @@ from codex_pooler.storage.ids import uuid7
 from codex_pooler.storage.keyring import Keyring
 from codex_pooler.telemetry.metrics import INVITES
 from codex_pooler.web.admin.api import PUBLIC, UNCHANGING, Api, Call
-from codex_pooler.web.admin.client_configs import CODEX, MODEL
 from codex_pooler.web.admin.live import BROADCASTER, Change
 from codex_pooler.web.admin.problems import Problem
+from codex_pooler.web.clients.facts import facts_of
+from codex_pooler.web.clients.tools import render
 from codex_pooler.web.ingress import client_ip
 from codex_pooler.web.public.pace import Limit, Pace
 from codex_pooler.web.public.schemas import Nothing, PublicInvite
@@ -180,7 +181,8 @@ def _shown(call: Call, row: Any, flow: FlowView | None, secret: str | None = Non
         "expires_at": row.expires_at,
     }
     if row.status == "accepted":
-        config = CODEX.format(origin=call.context.config.origin, model=MODEL)
+        facts = facts_of(call.context.config.origin, [call.context.live.catalog(row.pool_id)])
+        config = render("codex_cli", facts)[0].text
         return {**NOTHING, **known, "state": "accepted", "client_config": config, "api_key": secret}
     if flow is None:
         return {**NOTHING, **known, "state": "ready"}
