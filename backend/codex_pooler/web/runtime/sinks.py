@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from codex_pooler.web.runtime.stream import ClientStream
 KEEPALIVE = b'data: {"type":"keepalive"}\n\n'
 EVENT_STREAM = (("content-type", "text/event-stream; charset=utf-8"), ("x-accel-buffering", "no"))
 IGNORED_HEADER = "x-gateway-ignored"  # what the client asked for and does not get
+PRESENTABLE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+MOST_NAMES = 32
 MOST_COLLECTED = 64 * 1024 * 1024  # bytes of an answer that is not streamed
 TOO_LARGE = Failure(502, "response_too_large", "the answer is too large to be collected; ask for it with stream: true")
 BROKE_OFF = Failure(502, "upstream_request_failed", "the backend's answer broke off; try again")
@@ -34,7 +37,7 @@ class _ClientSink:
         self, request: web.Request, turn_id: str, dialect: Dialect = NATIVE, *, ignored: Sequence[str] = ()
     ) -> None:
         self._stream, self._dialect = ClientStream(request), dialect
-        self._own = [("x-request-id", turn_id), *([(IGNORED_HEADER, ", ".join(ignored))] if ignored else [])]
+        self._own = [("x-request-id", turn_id), *([(IGNORED_HEADER, _listed(ignored))] if ignored else [])]
         self._more: Sequence[tuple[str, str]] = ()
 
     def show(self, headers: Sequence[tuple[str, str]]) -> None:
@@ -258,6 +261,12 @@ class ShapedSink(JsonSink):
 def failure_response(failure: Failure, turn_id: str, more: Sequence[tuple[str, str]] = ()) -> web.Response:
     """A refusal of a native turn before anything was sent; ``more`` headers tell of limits."""
     return refused(failure, NATIVE, [("x-request-id", turn_id), *more])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as clients chose them, fit for a header."""
+    fit = (name if PRESENTABLE.fullmatch(name) else "unknown" for name in names)
+    return ", ".join(list(dict.fromkeys(fit))[:MOST_NAMES])
 
 
 def _shown(head: ResponseHead | None) -> list[tuple[str, str]]:
