@@ -196,12 +196,12 @@ function onboardingOf(token: string, pool: Pool | undefined, now: number): Onboa
 }
 
 function accepted(onboarding: Onboarding, token: string): Onboarding {
-  const config = clientConfigs(ORIGIN).find(({ tool }) => tool === 'codex');
+  const config = clientConfigs(ORIGIN).find(({ tool }) => tool === 'codex_cli');
   return {
     ...onboarding,
     state: 'accepted',
     flow: null,
-    client_config: config?.body ?? '',
+    client_config: config?.variants[0]?.snippets[0]?.text ?? '',
     api_key: token === 'with-key' ? `sk-cxp-${new Random(5).hex(12)}-${new Random(6).hex(43)}` : null,
   };
 }

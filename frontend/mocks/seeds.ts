@@ -84,7 +84,7 @@ export const UPSTREAM_SEEDS: UpstreamSeed[] = [
     pools: [0],
     status: 'reauth_required',
     readiness: 'reauth_required',
-    reason: 'The refresh token was used elsewhere',
+    reason: 'refresh_token_reused',
     burn: 0,
   },
   {

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { Upstream, Vital } from '@/api';
-import { type AccountAction, upstreamStatus } from '@/features/upstreams';
+import { type AccountAction, RemedyStrip, reasonOf, upstreamStatus } from '@/features/upstreams';
 import { formatDate, humanise, plural } from '@/lib/format';
 import { usePreferences } from '@/lib/preferences';
 import { Button } from '@/ui/button';
@@ -21,11 +21,14 @@ interface AccountRailProps {
 
 /** Who the account is, how its sign-in is, and what can be done; stays in view beside the rest. */
 export function AccountRail({ upstream, vitals, onAction }: AccountRailProps) {
-  const { tone } = upstreamStatus(upstream);
+  const { tone, remedy } = upstreamStatus(upstream);
+  const reason = reasonOf(upstream);
   return (
     <div className="space-y-4 lg:sticky lg:top-0 lg:max-h-[calc(100dvh-1.5rem)] lg:overflow-y-auto lg:rounded-lg">
-      {upstream.status_reason ? (
-        <Notice tone={tone === 'bad' ? 'bad' : 'info'}>{upstream.status_reason}</Notice>
+      {remedy === 'relink' ? (
+        <RemedyStrip upstream={upstream} remedy={remedy} onAction={onAction} />
+      ) : reason ? (
+        <Notice tone={tone === 'bad' ? 'bad' : 'info'}>{reason}</Notice>
       ) : null}
       <Panel aria-label="Identity" className="px-4 py-3">
         <Identity upstream={upstream} onEdit={() => onAction('edit')} />

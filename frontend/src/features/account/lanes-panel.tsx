@@ -43,7 +43,7 @@ export function LanesPanel({ upstream, lanes, onAction }: LanesPanelProps) {
 
 function Lane({ lane: { pool, gates, requests_7d, success_rate_7d } }: { lane: RouteLane }) {
   return (
-    <li className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 py-2.5 xl:grid-cols-[9rem_minmax(0,1fr)_8rem]">
+    <li className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 py-2.5 xl:grid-cols-[7rem_minmax(0,1fr)_8rem]">
       <Link
         to="/pools"
         search={{ pool: pool.id }}
@@ -90,8 +90,8 @@ function GateStep({ gate }: { gate: Gate }) {
       className={`min-w-[calc(50%-0.25rem)] flex-1 rounded-md border px-2 py-1 sm:min-w-0 ${EDGES[gate.state]}`}
     >
       <p className="text-2xs text-ink-3">{GATES[gate.gate]}</p>
-      <p className="truncate text-xs">
-        <StatusDot tone={GATE_TONES[gate.state]} className="max-w-full">
+      <p className="text-xs">
+        <StatusDot tone={GATE_TONES[gate.state]} className="max-w-full whitespace-normal">
           {gateText(gate)}
           {gate.until ? (
             <>

@@ -131,7 +131,7 @@ function StartForm({ kind, upstream, back, pending, error, onStart }: StartFormP
     <form onSubmit={submit} noValidate className="flex min-h-0 flex-col">
       <DialogBody focusOnMount>
         <div className="space-y-4">
-          {error && !proxyError ? <ProblemNotice problem={problemOf(error)} /> : null}
+          {error && (upstream || !proxyError) ? <ProblemNotice problem={problemOf(error)} /> : null}
           <p className="text-ink-2">{LEADS[kind]}</p>
           {chooses ? pool.field : null}
           {upstream ? null : <EgressField value={egressProxy} onChange={setEgressProxy} error={proxyError} />}

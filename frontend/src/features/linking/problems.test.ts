@@ -38,6 +38,8 @@ const CODES = [
   'identity_conflict',
   'account_deleted',
   'unauthorized_pool',
+  'database_unavailable',
+  'network_unreachable',
 ];
 
 it.each(CODES)('%s is answered by a next step of its own', (code) => {

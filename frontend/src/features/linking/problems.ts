@@ -138,6 +138,14 @@ const PROBLEMS: Record<string, LinkProblem> = {
     title: 'The account was deleted in the meantime',
     next: 'It is not in the list any more. Add it as a new one.',
   },
+  database_unavailable: {
+    title: 'The database cannot be reached',
+    next: 'No account can be added meanwhile. What you entered stays here: try again when the notice about the database is gone.',
+  },
+  network_unreachable: {
+    title: 'Codex Pooler cannot be reached',
+    next: 'Check your own connection. What you entered stays here: try again when the notice about it is gone.',
+  },
   unauthorized_pool: {
     title: 'You may not add accounts to this pool',
     next: 'Choose a pool that you manage, or ask an owner.',

@@ -32,7 +32,8 @@ export function tokenRefusal(text: string): string | undefined {
   if (token === '') return 'Paste the access token';
   if (/^at-\S+$/.test(token)) return undefined;
   if (token.startsWith('{')) return 'This is an auth.json. Go back and choose “auth.json”.';
-  if (token.startsWith('sk-')) return 'This is an API key. An access token begins with at-.';
+  if (token.startsWith('sk-'))
+    return 'This is an API key, which cannot be pooled. An access token begins with at-; a workspace issues it.';
   if (token.startsWith('eyJ')) return 'This is the token of one sign-in. Bring its whole auth.json instead.';
   return 'An access token begins with at- and has no spaces.';
 }
