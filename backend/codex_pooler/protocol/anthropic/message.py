@@ -68,6 +68,7 @@ def usage_of(usage: Usage | None, searches: int = 0) -> dict[str, Any]:
         "cache_read_input_tokens": used.cached,
         "output_tokens": used.output,
     }
+    told |= {"output_tokens_details": {"thinking_tokens": used.reasoning}} if used.reasoning else {}
     return told | ({"server_tool_use": {"web_search_requests": searches}} if searches else {})
 
 

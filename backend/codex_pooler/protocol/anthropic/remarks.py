@@ -1,13 +1,6 @@
-"""What a client asked for and will not get, in names that can stand in the answer's head."""
+"""What a client asked for and will not get, by the names that it knows."""
 
 from __future__ import annotations
-
-import re
-
-MOST_NAMES = 32
-STRANGE = "unknown"  # stands for names that could not stand in a header
-
-_presentable = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Remarks:
@@ -18,7 +11,7 @@ class Remarks:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        return tuple(self._names)[:MOST_NAMES]
+        return tuple(self._names)
 
     def ignore(self, name: str) -> None:
-        self._names[name if _presentable.fullmatch(name) else STRANGE] = None
+        self._names[name] = None

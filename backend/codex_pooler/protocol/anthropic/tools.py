@@ -15,7 +15,6 @@ from codex_pooler.protocol.anthropic.wire import Tool, ToolChoice
 from codex_pooler.protocol.requests import BadRequest
 
 LONGEST_NAME = 64  # characters that the backend takes; clients build longer ones of a server's and a tool's name
-ANY_OBJECT = msgspec.Raw(b'{"type":"object","properties":{}}')
 WEB_SEARCH = "web_search"
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
@@ -63,11 +62,10 @@ def _translated(tool: Tool, remarks: Remarks) -> dict[str, Any] | None:
 
 
 def _function(tool: Tool, remarks: Remarks) -> dict[str, Any]:
-    schema = tool.input_schema or ANY_OBJECT
-    strict = bool(tool.strict) and is_strict(schema)
+    strict = bool(tool.strict) and is_strict(tool.input_schema)
     if tool.strict and not strict:
         remarks.ignore("tools.strict")
-    made = {"type": "function", "name": backend_name(tool.name), "parameters": schema, "strict": strict}
+    made = {"type": "function", "name": backend_name(tool.name), "parameters": tool.input_schema, "strict": strict}
     return made | ({"description": tool.description} if tool.description else {})
 
 

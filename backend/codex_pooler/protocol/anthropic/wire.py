@@ -9,6 +9,7 @@ import msgspec
 from codex_pooler.protocol.requests import BadRequest
 
 NOTHING = msgspec.Raw(b"{}")
+ANY_OBJECT = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
 class Source(msgspec.Struct):
@@ -53,7 +54,7 @@ class Tool(msgspec.Struct):
     name: str
     type: str | None = None
     description: str | None = None
-    input_schema: msgspec.Raw | None = None
+    input_schema: msgspec.Raw = ANY_OBJECT
     strict: bool | None = None
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
