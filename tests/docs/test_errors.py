@@ -21,6 +21,7 @@ MAKERS = {
     "PolicyRefused": (0, 1, 2),
     "BodyRefused": (0, 1, 2),
     "KeyRefused": (None, 0, 1),
+    "FileRefused": (0, 1, 2),
     "BadRequest": (None, None, 0),
 }
 IMPLIED = {"KeyRefused": (401, ""), "BadRequest": (400, "invalid_request")}

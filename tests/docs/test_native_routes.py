@@ -7,7 +7,7 @@ from pathlib import Path
 from codex_pooler.gateway.call import SHOWN_HEADERS
 from codex_pooler.protocol.multipart import MAX_PARTS
 from codex_pooler.snapshot.model import Switches
-from codex_pooler.web.runtime import audio, compact, files, images, models, usage
+from codex_pooler.web.runtime import audio, compact, file_calls, files, images, models, usage
 from codex_pooler.web.runtime.helpers import ROUTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "native-routes.md").read_text()
@@ -28,7 +28,13 @@ def test_every_other_route_is_named() -> None:
 
 
 def test_errors_headers_and_limits_are_the_codes_own() -> None:
-    failures = [files.NO_BRIDGE.code, files.INCOMPLETE.code, "file_not_found", "file_expired", "file_not_ready"]
+    failures = [
+        file_calls.NO_BRIDGE.code,
+        file_calls.INCOMPLETE.code,
+        "file_not_found",
+        "file_expired",
+        "file_not_ready",
+    ]
     assert [code for code in failures if f"{code}`" not in PAGE] == []
     assert {name for name in SHOWN_HEADERS if f"`{name}`" not in PAGE} == set()
     assert f"at most {MAX_PARTS} fields" in PAGE

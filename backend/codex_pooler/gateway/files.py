@@ -15,7 +15,7 @@ LIFETIME_SECONDS = 86400.0
 
 class FileRefused(Exception):
     """A file that cannot be used.  ``status`` 404 ``file_not_found``, 409 ``file_assignment_conflict`` or
-    ``file_not_ready``, 410 ``file_expired``."""
+    ``file_not_ready``, 410 ``file_expired``, 503 ``file_lookup_unavailable``."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -92,6 +92,15 @@ class Files:
 
     def knows(self, file_id: str) -> bool:
         return file_id in self._records
+
+    def of_pool(self, pool_id: UUID, now: float) -> list[FileRecord]:
+        """The files that the pool may use, the newest first."""
+        live = (
+            record
+            for record in self._records.values()
+            if record.pool_id == pool_id and record.status not in (ABANDONED, DELETED) and record.expires_at > now
+        )
+        return sorted(live, key=lambda record: (record.created_at, record.id), reverse=True)
 
     # -- for the one who stores them
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import psycopg2
@@ -45,6 +46,12 @@ class FileKeeper:
             return
         async with self._database.session() as session:
             self.files.merge(map(_record, await session.fetch(queries.BY_IDS, ids=[file_id])))
+
+    async def look_up_pool(self, pool_id: UUID) -> None:
+        """Hear of the files that other processes created a moment ago; but not wait for a database that is away."""
+        with suppress(*UNAVAILABLE):
+            async with asyncio.timeout(KEEP_SECONDS), self._database.session() as session:
+                self.files.merge(map(_record, await session.fetch(queries.OF_POOL, pool_id=pool_id)))
 
     async def changed(self, payload: str) -> None:
         """A notification: another process, or this one, stored these files."""

@@ -65,6 +65,7 @@ def build_app(world: World) -> web.Application:
     app.router.add_get("/codex/device", pages.device_page)
     app.router.add_post("/codex/device", pages.approve_device)
     app.router.add_put("/upload/{file_id}", files.put_blob)
+    app.router.add_get("/download/{file_id}", files.get_blob)
     app.router.add_route("*", "/{anything:.*}", _not_found)
     return app
 

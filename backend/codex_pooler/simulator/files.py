@@ -25,6 +25,7 @@ async def create_file(world: World, account: Account, request: web.Request, arri
         "size": int(body["file_size"]),
         "signature": signature,
         "received": None,
+        "content": b"",
         "retries": world.settings.file_retries,
     }
     upload_url = f"{request.scheme}://{request.host}/upload/{file_id}?sig={signature}"
@@ -42,8 +43,18 @@ async def put_blob(request: web.Request) -> web.Response:
         return web.Response(status=403, text="AuthenticationFailed")
     if request.headers.get("x-ms-blob-type") != "BlockBlob":
         return web.Response(status=400, text="MissingRequiredHeader")
-    entry["received"] = len(raw)
+    entry["received"], entry["content"] = len(raw), raw
     return web.Response(status=201)
+
+
+async def get_blob(request: web.Request) -> web.Response:
+    """`GET /download/{id}`: the bytes, for whoever has the signed address."""
+    world = request.app[WORLD]
+    arrive(world, request)
+    entry = _entry(world, request.match_info["file_id"])
+    if entry is None or entry["received"] is None or request.query.get("sig") != entry["signature"]:
+        return web.Response(status=403, text="AuthenticationFailed")
+    return web.Response(body=entry["content"], content_type="application/octet-stream")
 
 
 def _entry(world: World, file_id: str) -> dict[str, Any] | None:

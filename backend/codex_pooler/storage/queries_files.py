@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from codex_pooler.storage.query import Query
 from codex_pooler.storage.tables import files
 
+MOST_LISTED = 1_000  # of one pool, the newest
 CHANGED = "codex_pooler_files"  # the NOTIFY channel; its payload is a JSON array of ids
 
 SHAPE = (
@@ -34,4 +35,9 @@ _all = sa.select(*files.c)
 # expired ones stay for a day, so that "expired" can be told from "never was"
 FRESH = Query(_all.where(files.c.created_at > sa.bindparam("since", type_=sa.DateTime(timezone=True))))
 BY_IDS = Query(_all.where(files.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Text)))))
+OF_POOL = Query(
+    _all.where(files.c.pool_id == sa.bindparam("pool_id", type_=sa.Uuid))
+    .order_by(files.c.created_at.desc(), files.c.id.desc())
+    .limit(MOST_LISTED)
+)
 SWEEP = Query(sa.delete(files).where(files.c.expires_at < sa.bindparam("before", type_=sa.DateTime(timezone=True))))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from aiohttp import web
 
 from codex_pooler.gateway.admission import Overloaded
+from codex_pooler.gateway.files import FileRefused
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol.dialects import NATIVE, Dialect
@@ -20,7 +21,7 @@ STATUS_HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"www-authenticate": "Bearer"},
     426: {"upgrade": "HTTP/1.1"},
 }
-REFUSALS = (KeyRefused, PolicyRefused, Overloaded, BadRequest, BodyRefused)
+REFUSALS = (KeyRefused, PolicyRefused, FileRefused, Overloaded, BadRequest, BodyRefused)
 
 
 def refusal(
@@ -48,6 +49,9 @@ def failure_of(exc: Exception) -> Failure:
             return Failure(401, exc.code, exc.message, "invalid_request_error")
         case PolicyRefused():
             return Failure(exc.status, exc.code, exc.message, "invalid_request_error", param=exc.param)
+        case FileRefused():
+            kind = "server_error" if exc.status >= 500 else "invalid_request_error"
+            return Failure(exc.status, exc.code, exc.message, kind)
         case Overloaded():
             return exc.failure()
         case BadRequest():

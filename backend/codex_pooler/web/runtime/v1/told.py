@@ -1,0 +1,44 @@
+"""The answers to calls under ``/v1`` that are no turns: their failures in the words of the OpenAI API, and what is
+ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from codex_pooler.gateway.call import CallAnswer
+from codex_pooler.gateway.turn import Failure
+from codex_pooler.protocol.dialects import OPENAI, UNEXPLAINED
+from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.web.errors import refused
+from codex_pooler.web.runtime.caller import Caller
+from codex_pooler.web.runtime.sinks import IGNORED_HEADER
+from codex_pooler.web.runtime.v1.entry import STRICT
+
+Headers = list[tuple[str, str]]
+
+
+def check_ignored(caller: Caller, ignored: Sequence[str]) -> None:
+    """Raises BadRequest where the pool is strict about what would be ignored."""
+    if ignored and caller.key.pool.switches.v1_strict:
+        raise BadRequest(STRICT.format(ignored[0]), ignored[0], "unsupported_parameter")
+
+
+def headers_of(call_id: str, ignored: Sequence[str] = ()) -> Headers:
+    """What every answer has in its head."""
+    named = [(IGNORED_HEADER, ", ".join(ignored))] if ignored else []
+    return [("x-request-id", call_id), ("cache-control", "no-store"), *named]
+
+
+def failure_in(answer: CallAnswer) -> Failure | None:
+    """Why there is no good answer, the backend's own refusals included."""
+    if answer.failure or answer.status < 400:
+        return answer.failure
+    kind = "invalid_request_error" if answer.status < 500 else "server_error"
+    return Failure(answer.status, answer.code or "invalid_request", UNEXPLAINED, kind, verbatim=answer.body)
+
+
+def told(failure: Failure, call_id: str, ignored: Sequence[str] = ()) -> web.Response:
+    """A refusal in the dialect of this surface."""
+    return refused(failure, OPENAI, headers_of(call_id, ignored))
