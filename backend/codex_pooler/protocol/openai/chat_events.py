@@ -171,6 +171,8 @@ class ChatEvents:
         return self._refuse(delta.output_index, delta.content_index, bytes(delta.delta))
 
     def _refuse(self, index: int, place: int, text: bytes) -> bytes:
+        if text == NOTHING:
+            return b""
         self._told.add((index, place))
         self._refused = True
         return self._delta + b'"refusal":' + text + self._close
