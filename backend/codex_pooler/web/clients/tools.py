@@ -142,7 +142,7 @@ def _snippet(block: Mapping[str, Any], values: Mapping[str, Any], models: list[d
 
 
 def _troubles(template: Mapping[str, Any], values: Mapping[str, Any]) -> list[Trouble]:
-    told = {**values, "ending": template["ending"]}
+    told = {**values, "ending": _prose(template["ending"], values)}
     lines = [*template.get("troubles", ()), *COMMON["troubles"]]
     return [Trouble(_prose(line["symptom"], told), _prose(line["remedy"], told)) for line in lines]
 

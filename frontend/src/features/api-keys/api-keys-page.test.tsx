@@ -88,3 +88,15 @@ it('asks before a key is revoked, and tells who used it', async () => {
   await user.click(dialog.getByRole('button', { name: 'Revoke' }));
   expect(await screen.findByText('hermes revoked')).toBeInTheDocument();
 });
+
+it('shows how to connect each client, in every way it can be configured', async () => {
+  const { user } = await renderApp('/api-keys?dialog=connect');
+  const dialog = within(await screen.findByRole('dialog', { name: 'Connect a client' }));
+  await user.click(await dialog.findByRole('button', { name: 'HTTP' }));
+  expect(dialog.getByText(/model_provider = "codex-pooler-http"/)).toBeVisible();
+  await user.click(dialog.getByRole('combobox', { name: 'Client' }));
+  await user.click(await screen.findByRole('option', { name: 'Claude Code' }));
+  expect(await dialog.findByText(/ANTHROPIC_BASE_URL="https:\/\/pooler\.example\.com"/)).toBeVisible();
+  await user.click(dialog.getByText('If it does not work'));
+  expect(dialog.getByText('401, invalid API key')).toBeVisible();
+});
