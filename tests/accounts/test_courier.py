@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from aiohttp import web
 
-from codex_pooler.accounts.courier import Courier
-from codex_pooler.accounts.exchange import Spending
+from codex_pooler.accounts.courier import Courier, carry
+from codex_pooler.accounts.exchange import Exchanged, OwnExchange, Spending
 from codex_pooler.accounts.kept_logins import KeptLogins
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.storage.vault import SecretBox
@@ -166,6 +167,19 @@ async def test_a_refusal_comes_back_with_its_meaning(tmp_path: Path) -> None:
         await courier.spend(spending(uuid4()))
     assert (refused.value.code, refused.value.meaning) == ("sign_in_unreachable", TRANSIENT)
     await courier.close()
+
+
+async def test_an_errand_that_breaks_off_is_told_and_ends_no_other(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    class Broken(OwnExchange):
+        async def spend(self, spending: Spending) -> Exchanged:
+            raise KeyError(spending.refresh_token)
+
+    await carry(Broken(SignIn("http://127.0.0.1:9"), kept_logins(tmp_path)), 5, spending(uuid4()))
+    told = capfd.readouterr()
+    assert orjson.loads(told.out) == {"number": 5, "code": "sign_in_answer_lost", "meaning": "transient"}
+    assert told.err == "the courier could not renew a login: KeyError\n"
 
 
 async def test_a_courier_without_work_goes_home(sign_in: SlowSignIn, tmp_path: Path) -> None:

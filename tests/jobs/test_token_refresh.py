@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import psycopg2
 import pytest
 
 from codex_pooler.accounts.logins import age_of
-from codex_pooler.accounts.renewal_plan import next_attempt
+from codex_pooler.accounts.renewal_plan import LoginAge, next_attempt
 from codex_pooler.jobs import token_refresh
 from codex_pooler.jobs.token_refresh import keep_logins_fresh, renew_what_is_due
 from tests.accounts.conftest import Scene, scene
@@ -88,5 +89,27 @@ async def test_a_login_that_waits_for_the_database_is_stored_soon(
         while (await scene.stored())["access"] != renewal.token:
             await asyncio.sleep(0.01)
     assert scene.exchanges == 1
+    job.cancel()
+    await asyncio.wait({job})
+
+
+async def test_the_database_going_away_ends_no_renewing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    ages, asked = scene.logins.ages, 0
+
+    async def away_at_first() -> list[LoginAge]:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise psycopg2.OperationalError("the database went away")
+        return await ages()
+
+    monkeypatch.setattr(scene.logins, "ages", away_at_first)
+    monkeypatch.setattr(token_refresh, "EVERY_SECONDS", 0.01)
+    scene.clock.ahead = timedelta(days=7)
+    job = asyncio.create_task(keep_logins_fresh(scene.refresher))
+    async with asyncio.timeout(30):
+        while not scene.exchanges:
+            assert not job.done()
+            await asyncio.sleep(0.01)
     job.cancel()
     await asyncio.wait({job})

@@ -185,14 +185,19 @@ async def run() -> None:
     async with asyncio.TaskGroup() as tasks:
         while line := await lines.readline():
             number, _, order = line.partition(b"\t")
-            tasks.create_task(_carry(exchange, int(number), Spending.unpacked(order)))
+            tasks.create_task(carry(exchange, int(number), Spending.unpacked(order)))
 
 
-async def _carry(exchange: OwnExchange, number: int, spending: Spending) -> None:
+async def carry(exchange: OwnExchange, number: int, spending: Spending) -> None:
+    """One errand: spend the token and tell how that went."""
     try:
         done = await exchange.spend(spending)
     except RefreshRefused as exc:
         _answer({"number": number, "code": exc.code, "meaning": exc.meaning})
+        return
+    except Exception as exc:  # one errand that breaks off must not take the others with it
+        sys.stderr.write(f"the courier could not renew a login: {type(exc).__name__}\n")
+        _answer({"number": number, "code": "sign_in_answer_lost", "meaning": TRANSIENT})
         return
     new = base64.b64encode(done.renewed.packed()).decode()
     _answer({"number": number, "renewed": new, "kept": done.kept and str(done.kept), "trouble": done.trouble})

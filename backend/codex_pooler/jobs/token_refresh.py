@@ -45,8 +45,9 @@ async def renew_what_is_due(refresher: Refresher) -> None:
         async with gate:
             await refresher.renew_due(account_id)
 
+    due = await refresher.due()
     async with asyncio.TaskGroup() as group:
-        for account_id in await refresher.due():
+        for account_id in due:
             group.create_task(renew(account_id), name=f"login-due-{account_id}")
 
 
