@@ -15,7 +15,13 @@ UNEXPLAINED = "the backend refused the request"
 
 
 class Dialect(Protocol):
-    """Says a failure in an HTTP response, and in a stream that has begun."""
+    """Says a failure in an HTTP response, and in a stream that has begun.
+
+    ``request_id`` is the header by which its clients call a request when they ask about it; None where
+    ``x-request-id`` will do.
+    """
+
+    request_id: str | None
 
     def status(self, failure: Failure) -> int: ...
 
@@ -30,6 +36,8 @@ class Dialect(Protocol):
 
 class Native:
     """For Codex: as the backend itself would say it, the backend's own bodies included."""
+
+    request_id: str | None = None
 
     def status(self, failure: Failure) -> int:
         return failure.status
@@ -54,16 +62,13 @@ class OpenAI(Native):
         return b"data: " + self.body(failure) + b"\n\n"
 
 
-# status -> type
+# status -> type; any other is invalid_request_error below 500, and api_error from there
 ANTHROPIC_TYPES: Mapping[int, str] = {
-    400: "invalid_request_error",
     401: "authentication_error",
     402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
-    409: "invalid_request_error",
     413: "request_too_large",
-    415: "invalid_request_error",
     429: "rate_limit_error",
     504: "timeout_error",
     529: "overloaded_error",
@@ -76,11 +81,14 @@ TOO_LONG = "prompt is too long"  # Claude Code shortens its conversation by itse
 class Anthropic:
     """``{"type":"error","error":{"type","message"}}``; our code stands beside, for whoever looks for it in our docs."""
 
+    request_id: str | None = "request-id"
+
     def status(self, failure: Failure) -> int:
         return OVERLOADED if failure.code in OVERLOADS else failure.status
 
     def body(self, failure: Failure) -> bytes:
-        kind = ANTHROPIC_TYPES.get(self.status(failure), "api_error")
+        status = self.status(failure)
+        kind = ANTHROPIC_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
         message = said(failure)
         if failure.code == "context_length_exceeded":
             message = f"{TOO_LONG}: {message}"

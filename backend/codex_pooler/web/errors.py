@@ -14,6 +14,7 @@ from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol.dialects import NATIVE, Dialect
 from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.web.bodies import BodyRefused
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,6 +37,8 @@ def refused(failure: Failure, dialect: Dialect, more: Iterable[tuple[str, str]] 
     """The answer to a request that failed before anything was sent; ``more`` headers tell of limits, for one."""
     status, body = dialect.status(failure), dialect.body(failure)
     headers = {"cache-control": "no-store", **dict(more), **STATUS_HEADERS.get(status, {}), **dict(failure.headers)}
+    if dialect.request_id:
+        headers.setdefault(dialect.request_id, uuid7_text())
     if failure.retry_after is not None:
         headers["retry-after"] = str(failure.retry_after)
     kind = "application/json" if body.lstrip()[:1] in (b"{", b"[") else "text/plain"

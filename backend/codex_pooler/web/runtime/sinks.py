@@ -37,7 +37,8 @@ class _ClientSink:
         self, request: web.Request, turn_id: str, dialect: Dialect = NATIVE, *, ignored: Sequence[str] = ()
     ) -> None:
         self._stream, self._dialect = ClientStream(request), dialect
-        self._own = [("x-request-id", turn_id), *([(IGNORED_HEADER, _listed(ignored))] if ignored else [])]
+        names = ("x-request-id", *([dialect.request_id] if dialect.request_id else []))
+        self._own = [*((name, turn_id) for name in names), *([(IGNORED_HEADER, _listed(ignored))] if ignored else [])]
         self._more: Sequence[tuple[str, str]] = ()
 
     def show(self, headers: Sequence[tuple[str, str]]) -> None:

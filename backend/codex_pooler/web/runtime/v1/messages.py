@@ -18,6 +18,7 @@ from codex_pooler.protocol.anthropic.thinking import fitted
 from codex_pooler.protocol.dialects import ANTHROPIC
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.protocol.translation import Translated
+from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.runtime.caller import Caller
 from codex_pooler.web.runtime.v1.entry import collected, entered, streamed, turn_of
@@ -78,7 +79,8 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
 async def _count_tokens(request: web.Request, caller: Caller) -> web.StreamResponse:
     members = (await _asked(request, caller)).translated.members
     size = prompt_bytes(msgspec.json.encode({name: members[name] for name in COUNTED if members.get(name)}))
-    return web.json_response({"input_tokens": max(1, size // BYTES_PER_TOKEN)})
+    headers = {"request-id": uuid7_text(), "cache-control": "no-store"}
+    return web.json_response({"input_tokens": max(1, size // BYTES_PER_TOKEN)}, headers=headers)
 
 
 async def _asked(request: web.Request, caller: Caller) -> Asked:

@@ -62,6 +62,7 @@ BRANCHES: dict[str, str] = {
     "/v1/messages/batches": "batches are not available; send the messages one by one to POST /v1/messages",
 }
 OF_ANTHROPIC = ("/v1/complete", "/v1/messages/batches")
+ANTHROPICS_OWN = "/v1/messages"
 NOWHERE = "there is no such route here; see the documentation of the OpenAI API for those that are"
 NOT_FOUND = Failure(404, "not_found", NOWHERE, INVALID)
 OTHERWISE = "this route takes other methods; use one of those in the header 'allow'"
@@ -94,17 +95,22 @@ def _refusing(path: str, instead: str) -> Handler:
 
 async def anything_else(request: web.Request) -> web.StreamResponse:
     """404, or 405 with the methods that the path does take; ``OPTIONS`` is told those."""
-    return await entered(request, _anything_else)
+    dialect: Dialect = ANTHROPIC if request.path.startswith(ANTHROPICS_OWN) else OPENAI
+
+    async def answer(request: web.Request, caller: Caller) -> web.StreamResponse:
+        return await _anything_else(request, dialect)
+
+    return await entered(request, answer, dialect)
 
 
-async def _anything_else(request: web.Request, caller: Caller) -> web.StreamResponse:
+async def _anything_else(request: web.Request, dialect: Dialect) -> web.StreamResponse:
     methods = await _methods(request)
     if not methods:
-        return refused(NOT_FOUND, OPENAI)
+        return refused(NOT_FOUND, dialect)
     allow = {"allow": ", ".join(sorted(methods | {"OPTIONS"}))}
     if request.method == "OPTIONS":
         return web.Response(status=204, headers=allow)
-    return refused(WRONG_METHOD, OPENAI, allow.items())
+    return refused(WRONG_METHOD, dialect, allow.items())
 
 
 async def _methods(request: web.Request) -> set[str]:
