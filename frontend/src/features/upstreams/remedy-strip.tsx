@@ -4,7 +4,8 @@ import type { Upstream } from '@/api';
 import { Button } from '@/ui/button';
 import type { AccountAction } from './account-dialog';
 import { useSetPaused } from './queries';
-import { actionOf, REMEDY_TEXT, type Remedy, reasonOf, upstreamStatus } from './status';
+import { reasonOf } from './reasons';
+import { actionOf, REMEDY_TEXT, type Remedy, upstreamStatus } from './status';
 
 interface RemedyProps {
   upstream: Upstream;
