@@ -14,9 +14,8 @@ from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.protocol.translation import Translated
 
 UNSUPPORTED = "unsupported_parameter"
-PASSED = frozenset(
-    {"model", "instructions", "parallel_tool_calls", "prompt_cache_key", "text", "client_metadata", "service_tier"}
-)
+PASSED = frozenset({"instructions", "parallel_tool_calls", "text", "client_metadata", "service_tier"})
+NAMES = frozenset({"model", "prompt_cache_key"})  # whoever makes a turn of this reads them
 READ = frozenset({"input", "tools", "tool_choice", "reasoning", "include"})
 OF_FRAMES = frozenset({"type", "generate", "previous_response_id"})
 HANDLED = frozenset({"stream", "stream_options", "stream_id", "request_id"})
@@ -90,6 +89,7 @@ def _asked(given: dict[str, msgspec.Raw], *, on_socket: bool) -> Asked:
         raise BadRequest("give what is to be answered in the member 'input'", "input")
     found = read_input(given["input"])
     members: dict[str, Any] = {"instructions": "", **{name: given[name] for name in given if name in PASSED}}
+    members |= {name: _plain(given[name]) for name in NAMES if name in given}
     members["input"] = found.items
     members["include"] = _include(given.get("include"))
     if "tools" in given:
@@ -102,7 +102,7 @@ def _asked(given: dict[str, msgspec.Raw], *, on_socket: bool) -> Asked:
         members |= {name: given[name] for name in OF_FRAMES if name in given}
     elif "previous_response_id" in given and not found.continued:
         raise BadRequest(LOST_RESPONSE, "previous_response_id", UNSUPPORTED)
-    taken = PASSED | READ | HANDLED | ALIASES | (OF_FRAMES if on_socket else frozenset({"type"}))
+    taken = PASSED | NAMES | READ | HANDLED | ALIASES | (OF_FRAMES if on_socket else frozenset({"type"}))
     ignored = _left_out({name: value for name, value in given.items() if name not in taken}, found)
     return Asked(Translated(members, ignored, found.opening), _truth(given.get("stream")))
 
