@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run demo dev bootstrap bootstrap-python bootstrap-console test test-python test-console test-browser \
-	lint format bench soak openapi lock clean
+	lint format bench soak openapi clients test-clients lock clean
 
 BIN := .venv/bin
 
@@ -62,6 +62,9 @@ soak: bootstrap-python ## Ten thousand turns while everything goes wrong, a day 
 openapi: bootstrap-console ## Regenerate the API description and the console's types from it
 	@$(BIN)/codex-pooler openapi > .venv/openapi.json && cp .venv/openapi.json frontend/openapi.json
 	@npm run --silent api:generate
+
+clients: bootstrap-python ## Write docs/clients.md and the console's example from the templates of client configurations
+	@$(BIN)/python -m codex_pooler.web.clients
 
 lock: bootstrap-python ## Renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip --quiet install uv

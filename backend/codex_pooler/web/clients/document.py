@@ -22,8 +22,8 @@ HEAD = f"""\
 
 <!-- Written by `make clients` from the templates in backend/codex_pooler/web/clients; change those. -->
 
-The console shows all of this with your address and your pool's models: **API keys → Connect a client**. Here the address
-is `{ORIGIN}` and the model `{EXAMPLE.default.id}`; on your own machine the address is `http://localhost:4000`.
+The console shows all of this with your address and your pool's models: **API keys → Connect a client**. Here the
+address is `{ORIGIN}` and the model `{EXAMPLE.default.id}`; on your own machine the address is `http://localhost:4000`.
 
 Every tool reads its key from the environment, so that no file holds a secret:
 
