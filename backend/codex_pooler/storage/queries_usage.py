@@ -102,6 +102,35 @@ def _usage(rows: Sequence[Any], first: datetime) -> Usage:
 
 
 @dataclass(frozen=True)
+class Total:
+    """All that a key has used, as far back as the rollup goes; tokens are input plus output."""
+
+    requests: int = 0
+    tokens: int = 0
+    cached_tokens: int = 0
+    cost_micros: int = 0
+    unpriced: int = 0
+
+
+_of_key = usage_hourly.c
+KEY_TOTAL = Query(
+    sa.select(
+        _total(_of_key.requests).label("requests"),
+        _total(_of_key.input_tokens + _of_key.output_tokens).label("tokens"),
+        _total(_of_key.cached_tokens).label("cached_tokens"),
+        _total(_of_key.cost_micros).label("cost_micros"),
+        _total(_of_key.unpriced).label("unpriced"),
+    ).where(_of_key.api_key_id == sa.bindparam("api_key_id", type_=sa.Uuid))
+)
+
+
+async def key_total(session: Session, key_id: UUID) -> Total:
+    """What one key has used."""
+    row = await session.one(KEY_TOTAL, api_key_id=key_id)
+    return Total(row.requests, row.tokens, row.cached_tokens, row.cost_micros, row.unpriced)
+
+
+@dataclass(frozen=True)
 class Span:
     """How far back a chart looks and how wide its steps are, in seconds; wide steps read the hourly rollup."""
 

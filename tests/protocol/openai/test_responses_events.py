@@ -24,7 +24,7 @@ MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "com
 SAID = {**MESSAGE, "content": [{"type": "output_text", "text": "hello there", "annotations": []}]}
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "ls", "arguments": "{}"}
 SHELL = {"id": "resp_1", "object": "response", "created_at": 5, "model": "gpt-5.5", "output": []}
-DONE = {"type": "response.output_item.done", "output_index": 0, "item": SAID}
+DONE: dict[str, Any] = {"type": "response.output_item.done", "output_index": 0, "item": SAID}
 
 
 def stream() -> ResponsesStream:
@@ -128,7 +128,7 @@ def test_an_sdk_can_build_the_answer_from_its_pieces(whole: bytes) -> None:
 
 
 def test_what_is_meant_for_codex_is_not_shown() -> None:
-    hidden = [{"type": "codex.rate_limits"}, {"type": "keepalive"}, {"type": "codex.response.metadata", "x": 1}]
+    hidden: list[dict[str, Any]] = [{"type": "codex.rate_limits"}, {"type": "keepalive"}, {"type": "codex.response.metadata", "x": 1}]
     assert heard(*hidden) == []
     assert told([b"data: [DONE]\n\n"]) == b""
 
@@ -151,8 +151,10 @@ def test_text_that_came_whole_becomes_a_piece_only_once() -> None:
     part = {"type": "response.content_part.added", **where, "part": {"type": "output_text", "text": ""}}
     piece = {"type": "response.output_text.delta", **where, "delta": "hello there"}
     created = {"type": "response.created", "response": SHELL}
-    for begun in ([], [added], [added, part], [added, part, piece]):
-        events = heard(*numbered(created, *begun, DONE))
+    beginnings: list[list[dict[str, Any]]] = [[], [added], [added, part], [added, part, piece]]
+    for begun in beginnings:
+        whole: list[dict[str, Any]] = [created, *begun, DONE]
+        events = heard(*numbered(*whole))
         assert accumulated(events)[0]["content"][0]["text"] == "hello there"
 
 

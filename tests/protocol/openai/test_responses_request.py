@@ -118,8 +118,11 @@ def test_a_conversation_is_known_by_how_it_began() -> None:
 
 
 NAMES = st.sampled_from(
-    "type role content input output tools tool_choice id call_id function include reasoning thinking reasoning_effort"
-    " stream annotations image_url previous_response_id x".split()
+    [
+        *("type", "role", "content", "input", "output", "tools", "tool_choice", "id", "call_id", "function", "include"),
+        *("reasoning", "thinking", "reasoning_effort", "stream", "annotations", "image_url", "previous_response_id"),
+        "x",
+    ]
 )
 ANY = st.recursive(
     st.none()

@@ -32,6 +32,11 @@ async def _list_models(request: web.Request) -> web.StreamResponse:
 
 
 def has_it(if_none_match: tuple[str, ...] | list[str], listing: Listing) -> bool:
-    """Whether one of the tags is the listing's, by weak comparison, or ``*`` is among them."""
+    """Whether the client has the listing already."""
+    return has_tag(if_none_match, listing.etag)
+
+
+def has_tag(if_none_match: tuple[str, ...] | list[str], etag: str) -> bool:
+    """Whether one of the tags is this one, by weak comparison, or ``*`` is among them."""
     told = ",".join(if_none_match)
-    return told.strip() == "*" or listing.etag.removeprefix("W/") in _TAGS.findall(told)
+    return told.strip() == "*" or etag.removeprefix("W/") in _TAGS.findall(told)
