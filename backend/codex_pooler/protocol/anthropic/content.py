@@ -39,7 +39,7 @@ def input_of(messages: Sequence[Message], remarks: Remarks) -> list[Item]:
         if role is None:
             where = f"messages[{number}].role"
             raise BadRequest(f"the member '{where}' must be user, assistant or system", where)
-        items += _items(role, message.content, remarks)
+        items += _items(role, message.content, remarks, f"messages[{number}].content")
     if not items:
         raise BadRequest("'messages' must have something in it; send what the user says", "messages")
     if items[-1].get("role") == "assistant":  # the backend answers anew instead of going on in the middle
@@ -47,22 +47,29 @@ def input_of(messages: Sequence[Message], remarks: Remarks) -> list[Item]:
     return items
 
 
-def _items(role: str, content: str | Sequence[Block], remarks: Remarks) -> Iterator[Item]:
+def _items(role: str, content: str | Sequence[Block], remarks: Remarks, where: str) -> Iterator[Item]:
+    """Items that stand alone, and between them what is said, joined."""
     if isinstance(content, str):
         content = [Block("text", text=content)]
     spoken: list[Part] = []
-    for block in content:
-        make = STANDING_ALONE.get(block.type)
-        if make is None:
-            spoken += _parts(block, role, remarks)
-            continue
-        if spoken:
+    for number, block in enumerate(content):
+        try:
+            item, parts = _read(block, role, remarks)
+        except BadRequest as exc:
+            raise BadRequest(exc.message, f"{where}[{number}]") from None
+        if item and spoken:
             yield _message(role, spoken)
             spoken = []
-        if item := make(block, remarks):
+        if item:
             yield item
+        spoken += parts
     if spoken:
         yield _message(role, spoken)
+
+
+def _read(block: Block, role: str, remarks: Remarks) -> tuple[Item | None, list[Part]]:
+    make = STANDING_ALONE.get(block.type)
+    return (make(block, remarks), []) if make else (None, _parts(block, role, remarks))
 
 
 def _message(role: str, parts: list[Part]) -> Item:
@@ -141,7 +148,7 @@ def _image(block: Block, remarks: Remarks) -> list[Part]:
         return [{"type": "input_image", "file_id": source.file_id}]
     url = _inline(source) if source.type == "base64" else source.url
     if not url:
-        raise BadRequest("an image needs a source of type base64, url or file", "source")
+        raise BadRequest("an image needs a source of type base64, url or file")
     return [{"type": "input_image", "image_url": url}]
 
 
@@ -149,7 +156,7 @@ def _document(block: Block, remarks: Remarks) -> list[Part]:
     source = _source(block)
     make = DOCUMENTS.get(source.type)
     if make is None:
-        raise BadRequest("a document needs a source of type base64, text, content, url or file", "source")
+        raise BadRequest("a document needs a source of type base64, text, content, url or file")
     about = "\n".join(line for line in (block.title, block.context) if line)
     return [*([_text(about)] if about else []), *make(block, source, remarks)]
 
@@ -199,7 +206,7 @@ PARTS: Mapping[str, Callable[[Block, Remarks], list[Part]]] = {
 def _source(block: Block) -> Source:
     if isinstance(block.source, Source):
         return block.source
-    raise BadRequest(f"the {block.type} has no source; send one", "source")
+    raise BadRequest(f"the {block.type} has no source; send one")
 
 
 def _inline(source: Source) -> str:

@@ -111,6 +111,7 @@ class Request(msgspec.Struct):
         return f"Request(model={self.model!r}, messages={len(self.messages)})"
 
 
+SAYS_NOTHING = (b"null", b"false", b"[]", b"{}")
 KNOWN = frozenset(Request.__struct_fields__)
 _request = msgspec.json.Decoder(Request)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -118,10 +119,12 @@ _format = msgspec.json.Decoder(Format)
 
 
 def read_request(body: bytes) -> tuple[Request, list[str]]:
-    """The request, and the members that nobody here knows.  Raises BadRequest, which names the member at fault."""
+    """The request, and the members that nobody here knows but that say something.  Raises BadRequest, which names the member at fault."""
     try:
         asked = _request.decode(body)
-        unknown = [name for name in _members.decode(body) if name not in KNOWN]
+        unknown = [
+            n for n, value in _members.decode(body).items() if n not in KNOWN and bytes(value) not in SAYS_NOTHING
+        ]
     except msgspec.ValidationError as exc:
         raise _explained(str(exc)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
