@@ -60,13 +60,13 @@ def test_the_order_of_members_means_nothing(request_: Any, random: Any) -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=8)
-NAMES = st.sampled_from(
+WORDS = (
     "type role content text source media_type data url file_id id name input tool_use_id is_error thinking signature"
-    " title context tool_name max_uses effort format schema budget_tokens system".split()
-) | st.text(max_size=5)
-TYPES = st.sampled_from(
-    "text image document tool_use tool_result thinking redacted_thinking base64 json_schema tool auto enabled".split()
+    " title context tool_name max_uses effort format schema budget_tokens system"
 )
+KINDS = "text image document tool_use tool_result thinking redacted_thinking base64 json_schema tool auto enabled"
+NAMES = st.sampled_from(WORDS.split()) | st.text(max_size=5)
+TYPES = st.sampled_from(KINDS.split())
 VALUES = st.recursive(
     SCALARS | TYPES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5),

@@ -119,7 +119,10 @@ _format = msgspec.json.Decoder(Format)
 
 
 def read_request(body: bytes) -> tuple[Request, list[str]]:
-    """The request, and the members that nobody here knows but that say something.  Raises BadRequest, which names the member at fault."""
+    """The request, and the members that nobody here knows but that say something.
+
+    Raises BadRequest, which names the member at fault.
+    """
     try:
         asked = _request.decode(body)
         unknown = [
