@@ -41,8 +41,12 @@ async def test_transcription_follows_from_the_bytes(lab: Lab) -> None:
 
 @pytest.mark.parametrize("kind", ["generations", "edits"])
 async def test_image_is_a_png(lab: Lab, kind: str) -> None:
-    _, answer = await lab.call("POST", f"/backend-api/codex/images/{kind}", json={"prompt": "a dot"})
-    assert answer["data"][0]["b64_json"].startswith("iVBOR")
+    path, words = f"/backend-api/codex/images/{kind}", {"prompt": "a dot", "n": 2, "size": "17x17"}
+    images = {"images": [{"image_url": "data:image/png;base64,AA=="}]}
+    _, answer = await lab.call("POST", path, json=words | images)
+    assert [one["b64_json"][:5] for one in answer["data"]] == ["iVBOR"]
+    assert (answer["size"], answer["output_format"]) == ("1254x1254", "png")
+    assert (await lab.call("POST", path, json=words))[0] == (400 if kind == "edits" else 200)
 
 
 async def test_search_gives_results(lab: Lab) -> None:

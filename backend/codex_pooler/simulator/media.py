@@ -13,6 +13,12 @@ from codex_pooler.simulator.script import word_run
 from codex_pooler.simulator.world import Account, World
 
 _ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+_IMAGE_USAGE = {
+    "input_tokens": 16,
+    "input_tokens_details": {"image_tokens": 0, "text_tokens": 16},
+    "output_tokens": 196,
+    "total_tokens": 212,
+}
 _SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=simulated\r\nt=0 0\r\n"
 Answer = Callable[[World, Account, web.Request, Arrival], Awaitable[web.StreamResponse]]
 
@@ -34,15 +40,35 @@ async def transcribe(world: World, account: Account, request: web.Request, arriv
 
 
 async def images(world: World, account: Account, request: web.Request, arrival: Arrival) -> web.StreamResponse:
-    """`POST /backend-api/codex/images/generations` and `/edits`: one pixel of PNG."""
+    """`POST /backend-api/codex/images/generations` and `/edits`: one pixel of PNG.
+
+    Like the backend it makes one picture, of a size and quality that it chooses itself, whatever it is asked for.
+    """
     read = await read_json(world, request, arrival)
     if isinstance(read, Refusal):
         return read.as_response()
-    if not read[0].get("prompt"):
+    asked = read[0]
+    if not asked.get("prompt"):
         return detail(400, "prompt is required").as_response()
-    usage = {"input_tokens": 16, "output_tokens": 196, "total_tokens": 212}
-    data = [{"b64_json": _ONE_PIXEL, "revised_prompt": None}]
-    return web.json_response({"created": int(world.clock()), "data": data, "usage": usage})
+    if request.path.endswith("/edits") and not _pictured(asked.get("images")):
+        return detail(400, "images is required: a list of {image_url}").as_response()
+    wanted = asked.get("background", "auto")
+    answer = {
+        "created": int(world.clock()),
+        "data": [{"b64_json": _ONE_PIXEL, "generation_id": world.identifier("gen")}],
+        "background": "opaque" if wanted == "auto" else wanted,
+        "output_format": "png",
+        "quality": "medium",
+        "size": "1254x1254",
+        "usage": _IMAGE_USAGE,
+    }
+    return web.json_response(answer)
+
+
+def _pictured(images: Any) -> bool:
+    """Whether these are pictures as the backend takes them."""
+    addresses = [one.get("image_url") if isinstance(one, dict) else None for one in images or ()]
+    return bool(addresses) and all(isinstance(one, str) and one.startswith(("data:", "https:")) for one in addresses)
 
 
 async def search(world: World, account: Account, request: web.Request, arrival: Arrival) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from tests.integration.whole import Gateway
 from tests.web.runtime.asking import Reply, arrived, ask, forget, switch
 
 PATHS = ["/backend-api/codex/images/generations", "/backend-api/codex/images/edits"]
-BODY = b'{ "model":"gpt-image-2", "prompt" : "a c\\u0061nary-cat",  "n":1 }'
+BODY = b'{ "model":"gpt-image-2", "prompt" : "a c\\u0061nary-cat",  "n":1, "images": [{"image_url": "data:x"}] }'
 FAULTS = [
     "usage_limit_reached",
     "rate_limit_exceeded",

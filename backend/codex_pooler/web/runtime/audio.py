@@ -5,21 +5,24 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
+from codex_pooler.gateway.call import CallRequest
 from codex_pooler.keys.policy import check_model
-from codex_pooler.protocol.multipart import FORM_DATA, MalformedForm, Part, read_form, write_form
+from codex_pooler.protocol.multipart import FORM_DATA, MalformedForm, Part, write_form
 from codex_pooler.protocol.requests import BadRequest
-from codex_pooler.web.bodies import BodyRefused, read_body
+from codex_pooler.web.bodies import BodyRefused
 from codex_pooler.web.errors import answered
-from codex_pooler.web.runtime.caller import caller_of
+from codex_pooler.web.runtime.caller import Caller, caller_of
 from codex_pooler.web.runtime.calls import answer_call, call_of
+from codex_pooler.web.runtime.forms import read_parts
 
 ROUTE = "/backend-api/transcribe"
 ROUTE_CLASS = "audio_transcription"
 MODEL = "gpt-4o-transcribe"
-FIELDS_BYTES = 64 * 1024  # what the form may have besides the recording
+RECORDING = "the recording"
 
 # media type of the recording -> the ending of the name it gets; the client's own name for it stays here
 ENDINGS = {
@@ -54,33 +57,43 @@ async def transcribe(request: web.Request) -> web.StreamResponse:
 
 async def _transcribe(request: web.Request) -> web.StreamResponse:
     caller = caller_of(request)
-    if request.content_type != FORM_DATA:
-        raise BodyRefused(415, "unsupported_media_type", f"send the recording as {FORM_DATA} with a field 'file'")
-    limit = caller.house.snapshot.current.settings.transcription.max_upload_bytes
-    body = await read_body(request, limit + FIELDS_BYTES)
-    try:
-        parts = read_form(body, request.headers.get("Content-Type", ""))
-    except MalformedForm as exc:
-        raise BadRequest(f"{exc}; send a form with a field 'file'") from None
-    recording = _recording(parts, limit)
-    model = _model(parts)
+    parts = await read_recording(request, caller)
+    recording, model = recording_in(parts, largest(caller)), _model(parts)
+    others = [Part(part.name, part.data) for part in parts if part.name not in ("file", "model")]
+    return await answer_call(caller, transcribing(caller, recording, model, others, ROUTE))
+
+
+def largest(caller: Caller) -> int:
+    """How many bytes a recording may have."""
+    return caller.house.snapshot.current.settings.transcription.max_upload_bytes
+
+
+async def read_recording(request: web.Request, caller: Caller) -> list[Part]:
+    """The parts of a form with a recording.  Raises BadRequest, BodyRefused."""
+    return await read_parts(request, largest(caller), RECORDING)
+
+
+def transcribing(
+    caller: Caller, recording: Part, model: str, others: Sequence[Part], route: str, **more: Any
+) -> CallRequest:
+    """The call for a recording: under its new name, with the model and what else goes along.  Raises PolicyRefused."""
     check_model(caller.key, model)
     boundary = secrets.token_hex(16)
-    call = call_of(
+    return call_of(
         caller,
         content_type=f"{FORM_DATA}; boundary={boundary}",
         path="/transcribe",
-        route=ROUTE,
+        route=route,
         route_class=ROUTE_CLASS,
         transport="http_multipart",
-        body=write_form(_sent(parts, recording, model), boundary),
+        body=write_form([recording, Part("model", memoryview(model.encode())), *others], boundary),
         model=model,
         replayable=True,
+        **more,
     )
-    return await answer_call(caller, call)
 
 
-def _recording(parts: Sequence[Part], limit: int) -> Part:
+def recording_in(parts: Sequence[Part], limit: int) -> Part:
     """The field ``file``, under a name that says nothing but its kind.  Raises BadRequest, BodyRefused."""
     files = [part for part in parts if part.name == "file"]
     if len(files) != 1:
@@ -113,9 +126,3 @@ def _model(parts: Sequence[Part]) -> str:
     if len(named) > 1 or not 0 < len(model) <= 128:
         raise BadRequest("the field 'model' must name one model", "model")
     return model
-
-
-def _sent(parts: Sequence[Part], recording: Part, model: str) -> list[Part]:
-    """The form as it goes upstream: the recording under its new name, the model, all other fields as they came."""
-    others = [Part(part.name, part.data) for part in parts if part.name not in ("file", "model")]
-    return [recording, Part("model", memoryview(model.encode())), *others]

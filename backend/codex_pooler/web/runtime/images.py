@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from codex_pooler.keys.policy import check_model
+from codex_pooler.keys.policy import PolicyRefused, check_model
 from codex_pooler.protocol.json_shape import check_object
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.snapshot.model import Key
 from codex_pooler.web.bodies import BodyRefused, read_body
-from codex_pooler.web.errors import answered, refusal
-from codex_pooler.web.runtime.caller import caller_of
+from codex_pooler.web.errors import answered
+from codex_pooler.web.runtime.caller import Caller, caller_of
 from codex_pooler.web.runtime.calls import JSON, answer_call, call_of
 
 PATHS = ("/codex/images/generations", "/codex/images/edits")
@@ -46,9 +46,7 @@ async def create_image(request: web.Request, path: str) -> web.StreamResponse:
 
 async def _create_image(request: web.Request, path: str) -> web.StreamResponse:
     caller = caller_of(request)
-    if not caller.key.pool.switches.allow_image_generation:
-        message = "Image generation is disabled for this pool; an operator can allow it in the console under Pools"
-        return refusal(403, "image_generation_disabled", message)
+    check_allowed(caller)
     if request.content_type != JSON:
         raise BodyRefused(415, "unsupported_media_type", f"send the body as {JSON}")
     body = await read_body(request)
@@ -62,6 +60,13 @@ async def _create_image(request: web.Request, path: str) -> web.StreamResponse:
         first_byte_seconds=FIRST_BYTE_SECONDS,
     )
     return await answer_call(caller, call)
+
+
+def check_allowed(caller: Caller) -> None:
+    """Raises PolicyRefused where the pool has pictures switched off."""
+    if not caller.key.pool.switches.allow_image_generation:
+        message = "Image generation is disabled for this pool; an operator can allow it in the console under Pools"
+        raise PolicyRefused(403, "image_generation_disabled", message)
 
 
 def checked_model(key: Key, body: bytes) -> str | None:

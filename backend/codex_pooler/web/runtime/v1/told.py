@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from codex_pooler.gateway.call import CallAnswer
+from codex_pooler.gateway.admission import Overloaded
+from codex_pooler.gateway.call import CallAnswer, CallRequest
 from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.dialects import OPENAI, UNEXPLAINED
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.web.errors import refused
 from codex_pooler.web.runtime.caller import Caller
+from codex_pooler.web.runtime.calls import carry
 from codex_pooler.web.runtime.sinks import IGNORED_HEADER
 from codex_pooler.web.runtime.v1.entry import STRICT
 
@@ -29,6 +31,15 @@ def headers_of(call_id: str, ignored: Sequence[str] = ()) -> Headers:
     """What every answer has in its head."""
     named = [(IGNORED_HEADER, ", ".join(ignored))] if ignored else []
     return [("x-request-id", call_id), ("cache-control", "no-store"), *named]
+
+
+async def carried(caller: Caller, call: CallRequest) -> CallAnswer:
+    """The call's answer, also when this gateway has no place for it."""
+    try:
+        return await carry(caller, call)
+    except Overloaded as exc:
+        failure = exc.failure()
+        return CallAnswer(failure.status, failure=failure)
 
 
 def failure_in(answer: CallAnswer) -> Failure | None:
