@@ -6,7 +6,7 @@ const EXPIRED = 'The sign-in has expired.';
 const REFUSED = 'ChatGPT does not accept the sign-in any more.';
 
 const REASONS: Record<string, string> = {
-  refresh_token_reused: 'The refresh token was used elsewhere, so ChatGPT ended the sign-in.',
+  refresh_token_reused: 'The refresh token was used elsewhere.',
   refresh_token_expired: EXPIRED,
   token_expired: EXPIRED,
   account_session_expired: EXPIRED,
