@@ -10,7 +10,7 @@ from codex_pooler.gateway.attempt import BROKEN, Attempt
 from codex_pooler.gateway.commit import Decision
 from codex_pooler.gateway.turn import Ending, Sink
 from codex_pooler.protocol.errors import error_frame, failed_frame
-from codex_pooler.protocol.events import RATE_LIMITS, Terminal, frame_type, read_terminal
+from codex_pooler.protocol.events import CODEX_PREFIX, RATE_LIMITS, Terminal, frame_type, read_terminal
 from codex_pooler.protocol.sse import TERMINAL_TYPES, SseEvent
 from codex_pooler.protocol.websocket import Message, frame
 from codex_pooler.upstream.websocket import UpstreamSocket
@@ -21,10 +21,19 @@ LOOKED_AT = TERMINAL_TYPES | {RATE_LIMITS}
 
 
 class FrameRelay(Attempt):
-    """The receiver of one attempt over a websocket.  ``stream_id`` is put on every event of the turn."""
+    """The receiver of one attempt over a websocket.  ``stream_id`` is put on every event of the turn; without
+    ``shows_codex`` the client sees nothing of what the backend tells Codex alone."""
 
-    def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop, stream_id: str | None = None) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        loop: asyncio.AbstractEventLoop,
+        stream_id: str | None = None,
+        *,
+        shows_codex: bool = True,
+    ) -> None:
         super().__init__(sink, loop)
+        self._shows_codex = shows_codex
         self.socket: UpstreamSocket | None = None
         self._label = b'{"stream_id":"%b",' % stream_id.encode() if stream_id else b""
         self._heard = False
@@ -101,7 +110,12 @@ class FrameRelay(Attempt):
     # -- after
 
     def _pass(self, messages: Sequence[Message], data: bytes) -> None:
-        if data and not self._label and not any(frame_type(m.payload) in LOOKED_AT for m in messages):
+        if (
+            data
+            and not self._label
+            and self._shows_codex
+            and not any(frame_type(m.payload) in LOOKED_AT for m in messages)
+        ):
             self._send(data)
             return
         wires: list[bytes] = []
@@ -136,6 +150,8 @@ class FrameRelay(Attempt):
     # -- what a client is shown
 
     def _wire(self, message: Message) -> bytes:
+        if not self._shows_codex and frame_type(message.payload).startswith(CODEX_PREFIX):
+            return b""
         if self._label:
             return frame(self._label + message.payload[1:])
         return message.wire or frame(message.payload)
@@ -144,7 +160,7 @@ class FrameRelay(Attempt):
         """One account's limits say nothing to somebody who uses a pool."""
         first = not self.evidence
         self.evidence.append(message.payload)
-        told = self.pool_limits() if first and self.pool_limits else None
+        told = self.pool_limits() if first and self.pool_limits and self._shows_codex else None
         return self._wire(Message(message.opcode, told, None)) if told else b""
 
     def _last_wire(self, message: Message) -> bytes:

@@ -107,9 +107,11 @@ class SocketWay:
         model: str,
         stream_id: str | None,
         anchor: UpstreamSocket | None,
+        shows_codex: bool = True,
     ) -> None:
         self._legs, self._body, self._wire = legs, body, wire
         self._model, self._stream_id, self._anchor = model, stream_id, anchor
+        self._shows_codex = shows_codex
         self._http: HttpWay | None = None
 
     async def send(self, account: Account, body: bytes, sink: Sink, *, warm: bool) -> Attempt:
@@ -121,7 +123,7 @@ class SocketWay:
             if exc.head.status not in NO_WEBSOCKETS:
                 raise
             return await self._over_http(account, body, sink, warm)
-        relay = FrameRelay(sink, asyncio.get_running_loop(), self._stream_id)
+        relay = FrameRelay(sink, asyncio.get_running_loop(), self._stream_id, shows_codex=self._shows_codex)
         relay.socket = leg
         leg.send(self._wire if self._wire and body is self._body else client_frame(body), relay)
         return relay

@@ -86,6 +86,7 @@ class Terminal(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Terminal)
 
 
+CODEX_PREFIX = "codex."  # what the backend tells Codex, and nobody else
 RATE_LIMITS = "codex.rate_limits"  # tells the limits of the one account that serves
 
 
@@ -100,7 +101,7 @@ def frame_type(payload: bytes) -> str:
 
 def is_handshake(event: SseEvent) -> bool:
     """True for an event that shows nothing of the answer yet."""
-    return event.type in HANDSHAKE_TYPES or event.type.startswith("codex.")
+    return event.type in HANDSHAKE_TYPES or event.type.startswith(CODEX_PREFIX)
 
 
 def read_terminal(event: SseEvent) -> Terminal:

@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 
 from codex_pooler.protocol.dialects import param_of, said
-from codex_pooler.protocol.events import read_terminal
+from codex_pooler.protocol.events import CODEX_PREFIX, read_terminal
 from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.sse import SseEvent
 
 KEEPALIVE = b": keepalive\n\n"
 HIDDEN = frozenset({"", "keepalive"})
-HIDDEN_PREFIX = "codex."  # what the backend tells Codex of an account, and nobody else
 MOST_KEPT = 1024 * 1024  # bytes of finished items that are remembered for a last event that lacks them
 LONGEST_MESSAGE = 2000  # characters of what the backend says went wrong
 EMPTY = (b"", b"[]", b"null")
@@ -90,7 +89,7 @@ class ResponsesStream:
             step = STEPS.get(kind)
             if step is not None:
                 out += step(self, kind, data)
-            elif kind not in HIDDEN and not kind.startswith(HIDDEN_PREFIX):
+            elif kind not in HIDDEN and not kind.startswith(CODEX_PREFIX):
                 if not self._begun:
                     out.append(self._created())
                 if kind in DELTAS:

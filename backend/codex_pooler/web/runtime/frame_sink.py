@@ -9,6 +9,7 @@ import orjson
 from codex_pooler.gateway.attempt import BROKEN
 from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.errors import error_body, error_frame, failed_frame
+from codex_pooler.protocol.events import CODEX_PREFIX
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.sse import EventScanner
 from codex_pooler.protocol.websocket import frame
@@ -71,6 +72,18 @@ class FrameSink:
 
     def _say(self, payload: bytes) -> None:
         self.raw(frame(labelled(payload, self._stream_id)))
+
+
+class PublicFrameSink(FrameSink):
+    """For clients of the public API, which know no events but its own."""
+
+    def payload(self, data: bytes, *, last: bool = False) -> None:
+        for event in self._scanner.feed(data):
+            if not event.type.startswith(CODEX_PREFIX):
+                self._say(event.data)
+
+    def keepalive(self) -> None:
+        """The socket's own pings do that."""
 
 
 def as_frame(failure: Failure, stream_id: str | None) -> bytes:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,18 +18,19 @@ from codex_pooler.gateway import answers
 from codex_pooler.gateway.admission import Overloaded
 from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.legs import LONGEST_FRAME, Legs, SocketWay
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.gateway.turn import Failure, TurnRequest
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol import websocket as ws
 from codex_pooler.protocol.compaction import is_compaction
 from codex_pooler.protocol.requests import BadRequest, FrameFields, read_fields, read_frame, without
 from codex_pooler.protocol.websocket import Message
+from codex_pooler.snapshot.model import Key
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.telemetry.metrics import INGRESS_REFUSED
 from codex_pooler.upstream.masking import client_frame
 from codex_pooler.upstream.websocket import UpstreamSocket
-from codex_pooler.web.errors import answered, refusal
+from codex_pooler.web.errors import answered, failure_of, refusal
 from codex_pooler.web.ingress import REVOKED, still_allowed
 from codex_pooler.web.runtime.caller import Caller, caller_of, same_caller, serve, session_name
 from codex_pooler.web.runtime.client_socket import ClientSocket, is_upgrade, upgrade_head
@@ -48,13 +50,38 @@ NOT_ACTIVE = "api key is no longer active"
 DRAINING = "this gateway is restarting; connect again"
 
 
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What differs between the routes that take websockets.
+
+    ``turn`` makes a turn out of a caller and a message, with members of TurnRequest that the socket decides; it raises
+    BadRequest.  ``sink`` is where its events go.  ``serves``: whether the key's pool has this surface.
+    """
+
+    turn: Callable[..., TurnRequest]
+    sink: Callable[[ClientSocket, str | None], FrameSink]
+    serves: Callable[[Key], bool]
+    shows_codex: bool = True  # and what the backend tells Codex alone
+
+
+def _native_turn(caller: Caller, body: bytes, **more: Any) -> TurnRequest:
+    return caller.turn(body, read_fields(body), route=ROUTE, **more)
+
+
+NATIVE_SURFACE = Surface(_native_turn, FrameSink, lambda key: True)
+
+
 async def respond_over_websocket(request: web.Request) -> web.StreamResponse:
     """``GET`` with an upgrade on a responses path."""
     return await answered(request, _respond_over_websocket)
 
 
 async def _respond_over_websocket(request: web.Request) -> web.StreamResponse:
-    caller = caller_of(request)
+    return upgraded(request, caller_of(request), NATIVE_SURFACE)
+
+
+def upgraded(request: web.Request, caller: Caller, surface: Surface) -> web.StreamResponse:
+    """The end of the request's life with HTTP, or why it goes on."""
     if not caller.key.pool.switches.websockets:
         message = "websockets are switched off for this pool; Codex goes on over HTTP by itself"
         return refusal(426, "websocket_not_available", message)
@@ -62,16 +89,16 @@ async def _respond_over_websocket(request: web.Request) -> web.StreamResponse:
         return refusal(400, "websocket_upgrade_required", "this route takes POST, or GET with a websocket upgrade")
     if not _same_origin(request):
         return refusal(403, "origin_not_allowed", "pages of other sites may not open sockets here; use our own")
-    begin_session(caller, request)
+    begin_session(caller, request, surface)
     return Written(keep_alive=False)
 
 
-def begin_session(caller: Caller, request: web.Request) -> None:
+def begin_session(caller: Caller, request: web.Request, surface: Surface = NATIVE_SURFACE) -> None:
     """Take the connection away from HTTP.  Nothing of the request is kept: thousands of sockets may sit idle."""
     handler = request.protocol
     assert isinstance(handler, QuietHandler)
     transport, early = handler.hand_over()
-    Session(caller, transport).begin(request, early)
+    Session(caller, transport, surface).begin(request, early)
 
 
 def _same_origin(request: web.Request) -> bool:
@@ -96,11 +123,12 @@ class Session:
         "_snapshot",
         "_socket",
         "_stopping",
+        "_surface",
         "_turns",
     )
 
-    def __init__(self, caller: Caller, transport: asyncio.Transport) -> None:
-        self._caller, self._house = caller, caller.house
+    def __init__(self, caller: Caller, transport: asyncio.Transport, surface: Surface) -> None:
+        self._caller, self._house, self._surface = caller, caller.house, surface
         self._epoch = caller.key.epoch
         self._snapshot = caller.house.snapshot.current
         self._legs = Legs(caller.house.backend, caller.headers)
@@ -163,7 +191,7 @@ class Session:
         except (KeyRefused, PolicyRefused):
             self._socket.close(ws.POLICY, NOT_ACTIVE)
             return
-        if self._caller.key.epoch != self._epoch:
+        if self._caller.key.epoch != self._epoch or not self._surface.serves(self._caller.key):
             self._socket.close(ws.POLICY, NOT_ACTIVE)
 
     # -- messages
@@ -179,7 +207,7 @@ class Session:
             else:
                 raise BadRequest("send messages of type response.create or response.processed", "type")
         except BadRequest as exc:
-            self._refuse(Failure(400, "invalid_request", exc.message, "invalid_request_error", param=exc.param))
+            self._refuse(failure_of(exc))
 
     def _begin(self, message: Message, frame: FrameFields) -> None:
         """Start a turn, as far as that can be said at once."""
@@ -220,27 +248,24 @@ class Session:
         task.add_done_callback(self._turn_ended)
 
     async def _turn(self, message: Message, frame: FrameFields, anchor: UpstreamSocket | None) -> None:
-        fields = read_fields(message.payload)
-        body, wire = message.payload, message.wire
+        body = message.payload
         if frame.stream_id is not None or frame.request_id is not None:
-            body, wire = without(body, "stream_id", "request_id"), None
+            body = without(body, "stream_id", "request_id")
         while anchor and anchor.busy and anchor.usable:
             self._free = self._free or asyncio.Event()
             await self._free.wait()
-        way = SocketWay(self._legs, body, wire, model=fields.model, stream_id=frame.stream_id, anchor=anchor)
-        turn = self._caller.turn(
+        turn = self._surface.turn(
+            self._caller,
             body,
-            fields,
-            route=ROUTE,
             transport="websocket",
             admitted=moment(),
             route_class="proxy_compact" if is_compaction(body) else "proxy_websocket",
-            way=way,
             anchored=anchor.account_id if anchor else None,
         )
+        turn = msgspec.structs.replace(turn, way=self._way(message, frame, turn, anchor))
         if turn.binding is None:  # a named session may have moved over HTTP, as older versions of Codex compact
             turn = msgspec.structs.replace(turn, owner=self._legs.account())
-        sink = FrameSink(self._socket, frame.stream_id)
+        sink = self._surface.sink(self._socket, frame.stream_id)
         try:
             outcome = await serve(turn, sink, self._house)
         except Overloaded as exc:
@@ -248,6 +273,18 @@ class Session:
             return
         if outcome.failure:
             sink.fail(outcome.failure, None)
+
+    def _way(self, message: Message, frame: FrameFields, turn: TurnRequest, anchor: UpstreamSocket | None) -> SocketWay:
+        """The very frame that came goes on, where nothing in it had to change."""
+        return SocketWay(
+            self._legs,
+            turn.body,
+            message.wire if turn.body is message.payload else None,
+            model=turn.fields.model,
+            stream_id=frame.stream_id,
+            anchor=anchor,
+            shows_codex=self._surface.shows_codex,
+        )
 
     def _turn_ended(self, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
@@ -257,7 +294,7 @@ class Session:
         self._active_at = time.monotonic()
         if not task.cancelled() and (exc := task.exception()):
             if isinstance(exc, BadRequest):
-                self._refuse(Failure(400, "invalid_request", exc.message, "invalid_request_error", param=exc.param))
+                self._refuse(failure_of(exc))
             else:
                 log.error("a websocket turn failed: %s", type(exc).__name__, exc_info=exc)
                 self._socket.close(ws.INTERNAL, "websocket response task failed")
