@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SOON_SECONDS = 60  # within which clients try again by themselves
+USED_UP = "usage_limit_reached"  # the kind of failure that a plan's or a key's budget makes
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -24,3 +27,11 @@ class Failure:
     def members(self) -> dict[str, Any]:
         """What its error object has beside message, type and code."""
         return {"param": self.param, **self.extra}
+
+    @property
+    def lasts(self) -> bool:
+        """Trying again soon cannot help."""
+        if self.kind != USED_UP:
+            return self.extra.get("retryable") is False
+        seconds = self.extra.get("resets_in_seconds")
+        return not isinstance(seconds, int | float) or seconds > SOON_SECONDS

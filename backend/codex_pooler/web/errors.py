@@ -22,6 +22,7 @@ STATUS_HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"www-authenticate": "Bearer"},
     426: {"upgrade": "HTTP/1.1"},
 }
+GIVE_UP: Mapping[str, str] = {"x-should-retry": "false"}  # both makers' SDKs would try again twice otherwise
 REFUSALS = (KeyRefused, PolicyRefused, FileRefused, Overloaded, BadRequest, BodyRefused)
 
 
@@ -39,6 +40,8 @@ def refused(failure: Failure, dialect: Dialect, more: Iterable[tuple[str, str]] 
     headers = {"cache-control": "no-store", **dict(more), **STATUS_HEADERS.get(status, {}), **dict(failure.headers)}
     if dialect.request_id:
         headers.setdefault(dialect.request_id, uuid7_text())
+    if failure.lasts:
+        headers |= GIVE_UP
     if failure.retry_after is not None:
         headers["retry-after"] = str(failure.retry_after)
     kind = "application/json" if body.lstrip()[:1] in (b"{", b"[") else "text/plain"

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.gateway.attempt import BROKEN
+from codex_pooler.gateway.classify import classify
+from codex_pooler.gateway.turn import Ending, Failure
 from codex_pooler.protocol.dialects import NATIVE, Dialect
+from codex_pooler.protocol.events import Terminal, read_terminal
 from codex_pooler.protocol.http1 import ResponseHead
-from codex_pooler.protocol.sse import TERMINAL_TYPES, EventScanner
+from codex_pooler.protocol.sse import TERMINAL_TYPES, EventScanner, SseEvent
 from codex_pooler.protocol.translation import Shape, Translation
 from codex_pooler.web.errors import refused
 from codex_pooler.web.runtime.stream import ClientStream
@@ -182,8 +185,15 @@ class JsonSink(_ClientSink):
             if event.type == "response.output_item.done":
                 self._collect(event.data)
             elif event.type in TERMINAL_TYPES:
-                self._response = _done.decode(event.data).response
-                self._failed = event.type in ("response.failed", "error")
+                self._end(event)
+
+    def _end(self, event: SseEvent) -> None:
+        terminal = read_terminal(event)
+        self._failed = terminal.kind == "failed"
+        if self._failed:
+            self._failure = _failure_in(terminal)
+        else:
+            self._response = _done.decode(event.data).response
 
     def _collect(self, event: bytes) -> None:
         self._collected += len(event)
@@ -257,6 +267,18 @@ class ShapedSink(JsonSink):
     def _body(self) -> bytes | None:
         whole = self._whole()
         return None if whole is None else self._shape(_decoded.decode(msgspec.json.encode(whole)))
+
+
+def _failure_in(terminal: Terminal) -> Failure:
+    """Why an answer failed that had begun: what is the request's fault in the backend's words, all else is to be tried
+    again."""
+    error = terminal.error
+    verdict = classify(Ending("failed", committed=True, terminal=terminal))
+    if error is None or verdict.move or error.code == BROKEN:
+        return BROKE_OFF
+    message = error.message or "the backend could not complete the response; change the request"
+    param = error.param if isinstance(error.param, str) else None
+    return Failure(terminal.status or 400, verdict.code, message, "invalid_request_error", param=param)
 
 
 def failure_response(failure: Failure, turn_id: str, more: Sequence[tuple[str, str]] = ()) -> web.Response:
