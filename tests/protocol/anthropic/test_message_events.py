@@ -21,6 +21,7 @@ from codex_pooler.simulator.events import Turn, compose
 from codex_pooler.simulator.faults import HTTP
 from codex_pooler.simulator.responses import open_turn
 from codex_pooler.simulator.world import new_world
+from tests.protocol.anthropic.sdk import Event, accumulated, decoded
 
 QUIET = Voice("claude-x", names={"short": "a name that is longer"})
 THINKING = Voice("claude-x", thinks=True, names=QUIET.names)
@@ -39,7 +40,6 @@ COUNTED = {
     "output_tokens_details": {"thinking_tokens": 5},
 }
 NOTE = {"type": "url_citation", "url": "https://example.com", "title": "Example", "start_index": 0, "end_index": 1}
-Event = dict[str, Any]
 
 
 def text_item(*texts: str, refusal: bool = False, notes: Sequence[Any] = ()) -> Event:
@@ -107,61 +107,6 @@ def heard(raw: bytes, voice: Voice = THINKING, cuts: Sequence[int] = ()) -> byte
     scanner, ours = EventScanner(), MessageEvents(voice)
     places = sorted({place % (len(raw) + 1) for place in cuts} | {0, len(raw)})
     return b"".join(ours.events(scanner.feed(raw[a:b])) for a, b in pairwise(places))
-
-
-def decoded(raw: bytes) -> list[Event]:
-    found = []
-    for one in raw.split(b"\n\n")[:-1]:
-        name, data = one.split(b"\n", 1)
-        event = orjson.loads(data.removeprefix(b"data: "))
-        assert name == b"event: " + event["type"].encode()
-        found.append(event)
-    return found
-
-
-def accumulated(events: Sequence[Event]) -> Event:
-    """The message as the official SDKs put it together; it fails where they would."""
-    assert events[0]["type"] == "message_start"
-    message: Event = events[0]["message"]
-    arguments: dict[int, str] = {}
-    is_open: set[int] = set()
-    for event in events[1:]:
-        number = event.get("index", -1)
-        match event["type"]:
-            case "content_block_start":
-                assert number == len(message["content"])
-                message["content"].append(event["content_block"])
-                is_open.add(number)
-            case "content_block_delta":
-                assert number in is_open
-                grow(message["content"][number], event["delta"], arguments, number)
-            case "content_block_stop":
-                is_open.remove(number)
-                if number in arguments:
-                    message["content"][number]["input"] = orjson.loads(arguments[number])
-            case "message_delta":
-                assert not is_open
-                message |= event["delta"]
-                message["usage"] |= event["usage"]
-            case kind:
-                assert kind == "message_stop"
-    assert events[-1]["type"] == "message_stop"
-    return message
-
-
-def grow(block: Event, delta: Event, arguments: dict[int, str], number: int) -> None:
-    match delta["type"]:
-        case "text_delta":
-            block["text"] += delta["text"]
-        case "thinking_delta":
-            block["thinking"] += delta["thinking"]
-        case "signature_delta":
-            block["signature"] = delta["signature"]
-        case "citations_delta":
-            block.setdefault("citations", []).append(delta["citation"])
-        case kind:
-            assert kind == "input_json_delta"
-            arguments[number] = arguments.get(number, "") + delta["partial_json"]
 
 
 def answer(events: Sequence[Event], voice: Voice = THINKING) -> Event:

@@ -10,13 +10,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from codex_pooler.keys.policy import BYTES_PER_TOKEN, prompt_bytes
+from codex_pooler.keys.policy import BYTES_PER_TOKEN, PolicyRefused, prompt_bytes
 from codex_pooler.protocol.anthropic.events import MessageEvents
 from codex_pooler.protocol.anthropic.message import shape_for
 from codex_pooler.protocol.anthropic.request import Asked, translate
 from codex_pooler.protocol.anthropic.thinking import fitted
 from codex_pooler.protocol.dialects import ANTHROPIC
-from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.protocol.translation import Translated
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.web.bodies import read_body
@@ -29,7 +28,10 @@ FOREIGN = "claude"  # models whose name begins so are not the backend's: the poo
 SMALL = "haiku"  # the small one of them
 SMALL_OWN = "mini"
 COUNTED = ("instructions", "input", "tools")
-NO_MODEL = "the models of this pool are not known yet; name one of the backend's, or ask an operator for an alias"
+NO_MODEL = (
+    "this pool's models are not known yet, so that none can stand for that one; try again in a moment, or name one of"
+    " the backend's own"
+)
 
 
 class _Level(msgspec.Struct):
@@ -97,7 +99,7 @@ def _with(asked: Translated, **members: Any) -> Translated:
 def model_for(name: str, caller: Caller) -> str | None:
     """The pool's model that serves for one of Anthropic's; None for names that stand for themselves or are aliases.
 
-    Raises BadRequest when there is none to choose.
+    Raises PolicyRefused when there is none to choose.
     """
     if not name.casefold().startswith(FOREIGN) or caller.key.pool.model_named(name) is not None:
         return None
@@ -105,10 +107,11 @@ def model_for(name: str, caller: Caller) -> str | None:
     if name in models:
         return None
     listed = [model.slug for model in sorted(models.values(), key=_place) if model.visibility in (None, "list")]
-    if not listed:
-        raise BadRequest(NO_MODEL, "model", "invalid_model")
+    policy = caller.key.policy
+    if not listed and policy.allowed_models is None and policy.enforced_model is None:
+        raise PolicyRefused(503, "no_eligible_backend", NO_MODEL, "model")
     small = [slug for slug in listed if SMALL_OWN in slug] if SMALL in name.casefold() else []
-    return [*small, *listed][0]
+    return next(iter([*small, *listed]), None)
 
 
 def _place(model: _Model) -> float:
