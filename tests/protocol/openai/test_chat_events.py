@@ -7,12 +7,15 @@ import json
 import tracemalloc
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai._models import construct_type
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.openai.chat_answer import Shown
@@ -208,6 +211,26 @@ def test_a_stream_adds_up_to_the_completion(told: tuple[dict[str, Any], list[Any
     assert streamed == expected
 
 
+@settings(max_examples=100, deadline=None)
+@given(answers())
+def test_the_official_sdk_adds_up_the_same(told: tuple[dict[str, Any], list[Any]]) -> None:
+    answer, events = told
+    shown = Shown("turn1", HEAD["created_at"], HEAD["model"], usage=True)
+    state = ChatCompletionStreamState()
+    for chunk in chunks_of(run(wire(events), shown))[:-1]:
+        state.handle_chunk(cast(ChatCompletionChunk, construct_type(value=chunk, type_=ChatCompletionChunk)))
+    choice = state.current_completion_snapshot.choices[0]
+    expected = completion(answer, shown)["choices"][0]
+    assert choice.finish_reason == expected["finish_reason"]
+    said = choice.message.model_dump(include={"content", "refusal"})
+    assert said == {name: expected["message"][name] for name in said}
+    calls = [call.model_dump() for call in choice.message.tool_calls or ()]
+    for call, whole in zip(calls, expected["message"].get("tool_calls", ()), strict=True):
+        kind = whole["type"]
+        assert (call["id"], call["type"]) == (whole["id"], kind)
+        assert call[kind].items() >= whole[kind].items()
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     answers(),
@@ -321,7 +344,10 @@ FAILED = event(
     ("failure", "code"),
     [
         (FAILED, "content_policy_violation"),
-        (event("error", code="server_error", message="oh"), "server_error"),
+        (
+            event("response.failed", response={"error": {"code": "stream_incomplete", "message": "oh"}}),
+            "stream_incomplete",
+        ),
         (
             event("error", error={"type": "invalid_request_error", "code": "invalid_value", "message": "oh"}),
             "invalid_value",
@@ -337,6 +363,8 @@ def test_a_failure_is_an_error_and_never_an_end(failure: dict[str, Any], code: s
     *before, last = chunks_of(said)
     assert last["error"]["code"] == code
     assert last["error"].keys() >= {"message", "type", "code", "param"}
+    whose = "server_error" if code in ("stream_incomplete", "invalid_upstream_response") else "invalid_request_error"
+    assert last["error"]["type"] == whose
     assert all(chunk["choices"][0]["finish_reason"] is None for chunk in before)
 
 

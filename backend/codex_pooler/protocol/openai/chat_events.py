@@ -33,6 +33,8 @@ DONE = b"data: [DONE]\n\n"
 CHUNK = "chat.completion.chunk"
 UNREADABLE = Failure(502, "invalid_upstream_response", "the backend's answer ended unreadably; send the request again")
 FAILURES = frozenset({"response.failed", "error"})
+# codes of failures that are worth another try; all others that get here say what is wrong with the request
+NOT_THE_REQUEST = frozenset({"stream_incomplete", "server_error", "invalid_upstream_response"})
 NOTHING = b'""'
 
 
@@ -285,8 +287,10 @@ class ChatEvents:
         error = from_body(terminal.error) if terminal.error else None
         if error is None:
             return self.failed(UNREADABLE)
-        kind = error.type or "server_error"
-        return self.failed(Failure(502, error.code or kind, error.message or UNEXPLAINED, kind, param=error.param))
+        ours = error.code in NOT_THE_REQUEST
+        kind = error.type or ("server_error" if ours else "invalid_request_error")
+        message = error.message or UNEXPLAINED
+        return self.failed(Failure(502 if ours else 400, error.code or kind, message, kind, param=error.param))
 
 
 # What each event says; those that are not here say nothing to a client of Chat Completions.
