@@ -16,7 +16,7 @@ from tests.web.runtime.asking import switch
 PATH = "/v1/messages"
 BASH = {"name": "Bash", "description": "Runs a command", "input_schema": {"type": "object"}}
 ASKING = {"role": "user", "content": "Run the shell command: `ls`"}
-THINKING = {"thinking": {"type": "adaptive"}}
+THINKING: dict[str, Any] = {"thinking": {"type": "adaptive"}}
 
 
 @dataclass
@@ -77,7 +77,7 @@ async def test_a_question_is_answered(gateway: Gateway) -> None:
     await gateway.control("POST", "/settings", {"keep_bodies": True})
     await catalogued(gateway)
     system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
-    asking = {"model": "claude-opus-4-8", "system": system, "path": PATH + "?beta=true"}
+    asking: dict[str, Any] = {"model": "claude-opus-4-8", "system": system, "path": PATH + "?beta=true"}
     for stream in (True, False):
         told = await ask(gateway, "Reply with exactly: hello there", stream=stream, **asking)
         assert (told.status, told.text) == (200, "hello there")
