@@ -43,6 +43,7 @@ COMPUTED = {
     ("previous_response_not_found", 400),
     ("websocket_connection_limit_reached", 400),
     (BROKEN, 502),
+    ("unsupported_parameter", 400),
     ("internal_error", 500),
 }
 NEXT_STEP = re.compile(
@@ -64,7 +65,7 @@ class Made:
 def made() -> Iterator[Made]:
     """Every error the source makes."""
     for room in ROOMS:
-        paths = [SOURCE / room] if room.endswith(".py") else sorted((SOURCE / room).glob("*.py"))
+        paths = [SOURCE / room] if room.endswith(".py") else sorted((SOURCE / room).rglob("*.py"))
         for path in paths:
             tree = ast.parse(path.read_text())
             for node in ast.walk(tree):

@@ -56,7 +56,7 @@ async def say_everything(gateway: Gateway, expected: int | None = None) -> None:
     for row in ROUTES:
         status = await _say(gateway, row)
         assert expected is None or status in (200, 201), row
-    picture = f'{{"model": "gpt-image-2", "prompt": "{PLANTED["picture"]}"}}'
+    picture = f'{{"model": "gpt-image-2", "prompt": "{PLANTED["picture"]}", "images": [{{"image_url": "data:x"}}]}}'
     voice = recording(PLANTED["speech"].encode(), filename=f"{PLANTED['name']}.wav")
     replies = [
         await ask(gateway, "POST", "/backend-api/codex/images/edits", data=picture, headers=JSON),

@@ -82,7 +82,7 @@ def add_unsupported_routes(app: web.Application) -> None:
 
 def _refusing(path: str, instead: str) -> Handler:
     dialect: Dialect = ANTHROPIC if path in OF_ANTHROPIC else OPENAI
-    failure = Failure(404, "unsupported_endpoint", f"this gateway does not offer this route: {instead}", INVALID)
+    failure = Failure(404, "unsupported_endpoint", _said(instead), INVALID)
 
     async def refuse(request: web.Request, caller: Caller) -> web.StreamResponse:
         return refused(failure, dialect)
@@ -91,6 +91,10 @@ def _refusing(path: str, instead: str) -> Handler:
         return await entered(request, refuse, dialect)
 
     return handle
+
+
+def _said(instead: str) -> str:
+    return f"this gateway does not offer this route: {instead}"
 
 
 async def anything_else(request: web.Request) -> web.StreamResponse:
