@@ -69,6 +69,8 @@ def run_rounds(names: list[str], taking_part: list[Target], kit: Tools, rounds: 
             for target in taking_part if number % 2 == 0 else taking_part[::-1]:
                 if target.name == "direct" and name != "sse_paced":
                     continue
+                if target.name != "gateway" and scenario.shape != "native":
+                    continue
                 sample = load.measure(name, scenario, target, kit, scale)
                 print(describe(sample), flush=True)
                 yield sample
@@ -108,7 +110,7 @@ def bench(options: argparse.Namespace, folder: Path) -> int:
             if options.json:
                 with options.json.open("a") as file:
                     file.write(json.dumps(asdict(sample)) + "\n")
-    print("\n" + "\n".join([*report.table(samples), *report.latency(samples), *started]))
+    print("\n" + "\n".join([*report.table(samples), *report.translated(samples), *report.latency(samples), *started]))
     return int(any(sample.failures for sample in samples))
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.measure import Cost, cost_of
-from tests.bench.scenarios import Scenario, Unit
-from tests.bench.targets import TURN_PATH, CannotStart, Target, free_port
+from tests.bench.scenarios import FLAGS, PATHS, Scenario, Unit
+from tests.bench.targets import CannotStart, Target, free_port
 
 NATIVE = Path(__file__).resolve().parent / "native"
 NO_COST = Cost(0.0, 0.0, 0.0, 0)
@@ -134,7 +134,7 @@ def arguments(scenario: Scenario, target: Target, kit: Tools, scale: float) -> l
     options: dict[str, object] = {
         "-m": scenario.mode,
         "-p": target.port,
-        "-P": TURN_PATH,
+        "-P": PATHS[scenario.shape],
         "-k": target.key,
         "-c": scenario.clients,
         "-t": scenario.seconds * scale,
@@ -142,4 +142,5 @@ def arguments(scenario: Scenario, target: Target, kit: Tools, scale: float) -> l
         "-w": scenario.settle_seconds,
         "-b": scenario.body_bytes,
     }
-    return [str(kit.load_generator), *(str(word) for pair in options.items() for word in pair)]
+    words = [str(word) for pair in options.items() for word in pair]
+    return [str(kit.load_generator), *words, *FLAGS[scenario.shape]]

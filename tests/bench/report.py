@@ -13,6 +13,9 @@ from tests.bench.scenarios import (
     IDLE_MEGABYTES_GOAL,
     READY_SECONDS_GOAL,
     SCENARIOS,
+    TIMES_NATIVE_GOAL,
+    TRANSLATED,
+    TRANSLATED_REAL,
     Goal,
 )
 
@@ -23,7 +26,8 @@ HEAD = f"{'figure':<42}{'gateway':>9}{'nginx':>9}{'plain':>9}{'/nginx':>8}{'goal
 def table(samples: Iterable[Sample]) -> list[str]:
     """One line per scenario, in the order of the scenarios' table."""
     taken = list(samples)
-    names = [name for name in SCENARIOS if any(sample.scenario == name for sample in taken)]
+    native = [name for name, scenario in SCENARIOS.items() if scenario.shape == "native"]
+    names = [name for name in native if any(sample.scenario == name for sample in taken)]
     return [HEAD, *(line(name, [sample for sample in taken if sample.scenario == name]) for name in names)]
 
 
@@ -81,6 +85,24 @@ def remark(samples: list[Sample]) -> str:
 def number(value: float | None, width: int = 9, digits: int = 1) -> str:
     """A right-aligned figure, or a dash."""
     return f"{value:>{width}.{digits}f}" if value is not None else f"{'-':>{width}}"
+
+
+def translated(samples: Iterable[Sample]) -> list[str]:
+    """What a turn of another protocol costs, in native turns of the same length."""
+    taken, lines = list(samples), []
+    for name, native in {**TRANSLATED, **TRANSLATED_REAL}.items():
+        own = [sample for sample in taken if sample.scenario == name]
+        reference = [sample for sample in taken if sample.scenario == native]
+        times = ratio(median(own, "gateway", cpu_of), median(reference, "gateway", cpu_of))
+        if times is not None:
+            title = f"{name}: times a native turn"
+            lines.append(f"{title:<42}{times:>9.2f}  {verdict([(times, TIMES_NATIVE_GOAL)])}{remark(own)}")
+    return lines
+
+
+def cpu_of(sample: Sample) -> float:
+    """µs per unit."""
+    return sample.cpu_us
 
 
 def latency(samples: Iterable[Sample]) -> list[str]:

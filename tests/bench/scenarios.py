@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 Mode = Literal["sse", "json", "ws", "wsidle"]
 Unit = Literal["turn", "event", "MB"]
+Shape = Literal["native", "responses", "chat", "messages"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Scenario:
     body_bytes: int = 2000
     fresh_process: bool = False
     """Whether the memory of a newly started process is read before and after the clients connect."""
+    shape: Shape = "native"
+    """The protocol that the clients speak; one that is not the backend's own only the gateway understands."""
 
 
 ENDLESS = 1_000_000
@@ -42,7 +45,23 @@ SCENARIOS: dict[str, Scenario] = {
     "ws_mem": Scenario("1000 idle websockets", "wsidle", "turn", 1000, 3, 1, 0, 4, 1, fresh_process=True),
 }
 
-USUAL = ("sse_turn", "sse_real", "sse_paced", "sse_mem")
+# Turns of other protocols, and the native turn of the same length.
+TRANSLATED = {"responses": "sse_turn", "chat": "sse_turn", "messages": "sse_turn"}
+TRANSLATED_REAL = {"responses_real": "sse_real", "chat_real": "sse_real", "messages_real": "sse_real"}
+SCENARIOS |= {
+    name: replace(SCENARIOS[native], shape=cast("Shape", name.removesuffix("_real")))
+    for name, native in {**TRANSLATED, **TRANSLATED_REAL}.items()
+}
+PATHS: dict[Shape, str] = {
+    "native": "/backend-api/codex/responses",
+    "responses": "/v1/responses",
+    "chat": "/v1/chat/completions",
+    "messages": "/v1/messages",
+}
+FLAGS: dict[Shape, list[str]] = {"native": [], "responses": [], "chat": ["-C"], "messages": ["-A"]}
+TIMES_NATIVE_GOAL = 1.6
+
+USUAL = ("sse_turn", *TRANSLATED, "sse_real", "sse_paced", "sse_mem")
 WEBSOCKET = ("ws_turn", "ws_real", "ws_paced", "ws_mem")
 
 

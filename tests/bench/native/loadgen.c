@@ -1,10 +1,11 @@
 /* Load generator for Codex gateways: one thread, epoll. Build: cc -O2 -o loadgen loadgen.c
  *
  * usage: loadgen -m sse|json|ws|wsidle -p PORT [-P PATH] [-k KEY] [-c CONNS] [-t SECONDS] [-r RAMP_S] [-w SETTLE_S]
- *                [-b BODY_BYTES] [-M MODEL] [-x] [-C] [-q TURNS_PER_CONN] [-H 'Name: value']
+ *                [-b BODY_BYTES] [-M MODEL] [-x] [-C] [-A] [-q TURNS_PER_CONN] [-H 'Name: value']
  *
  *   -x  a new TCP connection for every turn
  *   -C  the chat-completions shape of the body (messages instead of input)
+ *   -A  the shape of Anthropic's messages
  *   -q  websocket: reconnect after that many turns
  *
  * Closed loop: each connection starts its next turn as soon as the last one has ended. Connections open evenly over
@@ -81,7 +82,7 @@ static double dur = 5, ramp = 0, settle = 0.5;
 static size_t body_bytes = 2000;
 static const char *path = "/backend-api/codex/responses", *key = "sk-bench", *model = "gpt-5.5";
 static char extra[2048];
-static bool fresh, chat;
+static bool fresh, chat, anthropic;
 static long reconn_after;
 static bool window;
 static unsigned long long turns, errors, events, bytes_in, bytes_out, reconnects, connects, incomplete;
@@ -103,9 +104,11 @@ static void note_err(const char *fmt, const char *d, size_t n) {
 
 static void make_body(buf_t *b, int id, bool ws) {
     static const char words[] = "The quick brown fox edits src/module/handler.py and runs the tests again; ";
-    buf_printf(b, "{%s\"model\":\"%s\",\"stream\":%s,\"store\":false,", ws ? "\"type\":\"response.create\"," : "",
-               model, mode == M_JSON ? "false" : "true");
-    if (chat)
+    buf_printf(b, "{%s\"model\":\"%s\",\"stream\":%s,%s,", ws ? "\"type\":\"response.create\"," : "",
+               model, mode == M_JSON ? "false" : "true", anthropic ? "\"max_tokens\":8000" : "\"store\":false");
+    if (anthropic)
+        buf_printf(b, "\"system\":\"You are a coding agent.\",\"messages\":[");
+    else if (chat)
         buf_printf(b, "\"messages\":[{\"role\":\"system\",\"content\":\"You are a coding agent.\"}");
     else
         buf_printf(b,
@@ -114,7 +117,7 @@ static void make_body(buf_t *b, int id, bool ws) {
                    "\"tool_choice\":\"auto\",\"tools\":[],\"reasoning\":{\"effort\":\"medium\",\"summary\":\"auto\"},"
                    "\"include\":[\"reasoning.encrypted_content\"],\"input\":[",
                    id);
-    bool first = !chat;
+    bool first = !chat || anthropic;
     int turn = 0;
     while (b->len + 64 < body_bytes || (first && !turn)) {
         size_t room = body_bytes - b->len > 40 ? body_bytes - b->len - 40 : 20;
@@ -301,7 +304,7 @@ static void turn_end(conn_t *c, uint64_t now) {
     }
     c->turns++;
 }
-static const char *DONE1 = "response.completed", *DONE2 = "[DONE]";
+static const char *done_mark = "response.completed";
 static void scan(conn_t *c, const char *p, size_t n, uint64_t now) {
     static char tmp[600000];
     if (!c->got_first) {
@@ -350,7 +353,7 @@ static void scan(conn_t *c, const char *p, size_t n, uint64_t now) {
         }
         pos = o + 2;
     }
-    if (memmem(s, tot, chat ? DONE2 : DONE1, chat ? 6 : 18))
+    if (memmem(s, tot, done_mark, strlen(done_mark)))
         c->done_seen = true;
     size_t keep = tot - keep_from;
     if (keep > 31)
@@ -557,7 +560,7 @@ static void pr_hist(const char *name, hist_t *h) {
 }
 int main(int argc, char **argv) {
     int o;
-    while ((o = getopt(argc, argv, "m:p:P:k:c:t:r:w:b:M:xCq:H:")) != -1)
+    while ((o = getopt(argc, argv, "m:p:P:k:c:t:r:w:b:M:xCAq:H:")) != -1)
         switch (o) {
         case 'm':
             mode = !strcmp(optarg, "sse")    ? M_SSE
@@ -597,6 +600,11 @@ int main(int argc, char **argv) {
             break;
         case 'C':
             chat = true;
+            done_mark = "[DONE]";
+            break;
+        case 'A':
+            chat = anthropic = true;
+            done_mark = "message_stop";
             break;
         case 'q':
             reconn_after = atol(optarg);
