@@ -1,4 +1,4 @@
-"""Installs the client programs that these tests run, at the versions of this folder's lock file."""
+"""Installs the client programs that these tests run, at the versions of a lock file."""
 
 from __future__ import annotations
 
@@ -6,28 +6,80 @@ import fcntl
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 HERE = Path(__file__).parent
-FOLDER = HERE.parents[1] / "node_modules" / ".cache" / "clients"
+CACHE = HERE.parents[1] / "node_modules" / ".cache"
 FILES = ("package.json", "package-lock.json")
+SECONDS = 300
+
+
+class CannotInstall(Exception):
+    """Why not."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder with what npm makes of the lock file in another."""
+
+    source: Path
+    folder: Path
+
+    @property
+    def modules(self) -> Path:
+        return self.folder / "node_modules"
+
+    @property
+    def is_current(self) -> bool:
+        """npm finished, and did so with the lock file as it is now."""
+        done = self.folder / "installed"
+        return done.exists() and done.read_text() == (self.source / "package-lock.json").read_text()
+
+    def fill(self, *more: str) -> None:
+        """Install what is missing; other processes wait.  ``more`` goes to npm.  Raises CannotInstall."""
+        if not shutil.which("npm"):
+            raise CannotInstall("npm is not installed here, so the client programs cannot be")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.is_current:
+                self._install(*more)
+
+    def _install(self, *more: str) -> None:
+        for name in FILES:
+            shutil.copy(self.source / name, self.folder / name)
+        command = ["npm", "ci", "--silent", "--no-fund", "--no-audit", *more]
+        try:
+            done = subprocess.run(
+                command, cwd=self.folder, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise CannotInstall("npm could not install the client programs within five minutes") from None
+        if done.returncode:
+            raise CannotInstall(f"npm cannot install the client programs here: {done.stderr.strip()[-200:]}")
+        shutil.copy(self.source / "package-lock.json", self.folder / "installed")
+
+
+CLIENTS = Shelf(HERE, CACHE / "clients")
 
 
 def codex(version: str) -> Path:
     """The start script of that version of the Codex CLI.  Skips the test where npm cannot install it."""
-    script = FOLDER / "node_modules" / f"codex-{version}" / "bin" / "codex.js"
-    if not (script.exists() and _is_current()):
-        _install()
-    return script
+    return modules() / f"codex-{version}" / "bin" / "codex.js"
 
 
-def _is_current() -> bool:
-    """npm finished, and did so with the lock file as it is now."""
-    done = FOLDER / "installed"
-    return done.exists() and done.read_text() == (HERE / "package-lock.json").read_text()
+def modules() -> Path:
+    """The packages of this folder's lock file.  Skips the test where npm cannot install them."""
+    if not CLIENTS.is_current:
+        try:
+            CLIENTS.fill()
+        except CannotInstall as exc:
+            _cannot(str(exc))
+    return CLIENTS.modules
 
 
 def _cannot(reason: str) -> NoReturn:
@@ -35,26 +87,3 @@ def _cannot(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(f"SKIPPED: {reason}")
-
-
-def _install() -> None:
-    if not shutil.which("npm"):
-        _cannot("npm is not installed here, so the client programs cannot be")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_current():
-            _install_now()
-
-
-def _install_now() -> None:
-    for name in FILES:
-        shutil.copy(HERE / name, FOLDER / name)
-    command = ["npm", "ci", "--silent", "--no-fund", "--no-audit"]
-    try:
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        _cannot("npm could not install the client programs within five minutes")
-    if done.returncode:
-        _cannot(f"npm cannot install the client programs here: {done.stderr.strip()[-200:]}")
-    shutil.copy(HERE / "package-lock.json", FOLDER / "installed")

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from e2e.clients.codex import Codex
+from e2e.clients.person import Person
 from e2e.clients.pool import Pool
 from e2e.clients.samples import SCHEMA, picture
 
@@ -93,7 +94,15 @@ async def test_where_websockets_are_off_it_goes_on_over_http_at_once(cli: Codex,
 
 @OVER_HTTP
 async def test_the_snippet_the_console_shows_is_what_works(cli: Codex, pool: Pool) -> None:
-    snippets = (await pool.admin("GET", "/client-configs"))["items"]
-    body = next(snippet["body"] for snippet in snippets if snippet["tool"] == "codex")
-    cli.use(body.replace("http://127.0.0.1:0", pool.origin).replace("http://localhost:4000", pool.origin))
-    assert (await cli.exec("Reply with exactly: ok")).messages == ["ok"]
+    person = Person(cli.home, pool)
+    person.has("codex", "node", cli.program)
+    for variant in ("http", "websocket"):
+        shown = await person.configures("codex_cli", variant)
+        cli.use((cli.home / ".codex" / "config.toml").read_text())
+        assert (await person.checks(shown)).endswith("ok\n")
+        assert (await cli.exec("Reply with exactly: ok")).messages == ["ok"]
+        asked = "Please run the shell command: echo from-the-shell > made.txt; cat made.txt"
+        said = (await cli.exec("-s", "danger-full-access", asked)).messages
+        assert said[-1] == "The command printed: from-the-shell"
+    used = {row["transport"] for row in await pool.log()}
+    assert used == {"http_sse", "websocket"}
