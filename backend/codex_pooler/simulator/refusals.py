@@ -24,6 +24,11 @@ _ROLES = ("user", "assistant", "developer")
 _SEALED = frozenset({"reasoning", "compaction", "compaction_summary", "context_compaction"})
 _ID_PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
 _CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call", "local_shell_call": "shell call"}
+_OUTPUTS = frozenset(f"{kind}_output" for kind in _CALLS)
+_SPOKEN = ("output_text", "refusal")
+_GIVEN = ("input_text", "input_image", "input_file", "input_audio", "encrypted_content")
+_NAMED_TOOLS = frozenset({"function", "custom", "namespace"})
+_TOOLS_OF_THE_API = frozenset({"web_search_preview", "file_search", "code_interpreter", "computer_use_preview", "mcp"})
 _IMAGE_STARTS = ("https://", "data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;")
 
 
@@ -106,6 +111,21 @@ def _tier(asked: Asked) -> Refusal | None:
     return detail(400, f"Unsupported service_tier: {tier}") if tier is not None and tier not in _TIERS else None
 
 
+def _tools(asked: Asked) -> Refusal | None:
+    """Tools are flat and named, and those that only run behind the public API are unknown."""
+    for index, tool in enumerate(asked.body.get("tools") or ()):
+        where = f"tools[{index}]"
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if not isinstance(kind, str):
+            return bad_request(f"Missing required parameter: '{where}.type'.", "missing_required_parameter", where)
+        if kind in _TOOLS_OF_THE_API:
+            return detail(400, f"Unsupported tool type: {kind}")
+        if kind in _NAMED_TOOLS and not tool.get("name"):
+            text = f"Missing required parameter: '{where}.name'."
+            return bad_request(text, "missing_required_parameter", f"{where}.name")
+    return None
+
+
 def _items(asked: Asked) -> Refusal | None:
     return next((no for index, item in enumerate(asked.fresh) if (no := _item(asked, index, item)) is not None), None)
 
@@ -125,6 +145,11 @@ def _item(asked: Asked, index: int, item: Item) -> Refusal | None:
         return bad_request(text, "invalid_value", f"{where}.id")
     if kind in _SEALED:
         return _sealed(asked, item, where)
+    if kind in _OUTPUTS and not item.get("call_id"):
+        text = f"Missing required parameter: '{where}.call_id'."
+        return bad_request(text, "missing_required_parameter", f"{where}.call_id")
+    if kind == "message" and (wrong := _content(item, where)) is not None:
+        return wrong
     return next((no for part in _parts(item) if (no := _part(asked, part, where)) is not None), None)
 
 
@@ -136,6 +161,19 @@ def _sealed(asked: Asked, item: Item, where: str) -> Refusal | None:
         return None
     text = "The encrypted content could not be verified. Reason: Encrypted content could not be decrypted or parsed."
     return bad_request(text, "invalid_encrypted_content")
+
+
+def _content(item: Item, where: str) -> Refusal | None:
+    """What the assistant said and what it was told have parts of different types."""
+    known = _SPOKEN if item.get("role") == "assistant" else _GIVEN
+    content = item.get("content")
+    for index, part in enumerate(content if isinstance(content, list) else ()):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind not in known:
+            supported = " and ".join(f"'{one}'" for one in known)
+            text = f"Invalid value: '{kind}'. Supported values are: {supported}."
+            return bad_request(text, "invalid_value", f"{where}.content[{index}]")
+    return None
 
 
 def _parts(item: Item) -> Iterator[Item]:
@@ -158,7 +196,7 @@ def _part(asked: Asked, part: Item, where: str) -> Refusal | None:
 def _pairs(asked: Asked) -> Refusal | None:
     """Every tool output answers a call, and every call has its output before the turn goes on."""
     calls = {item.get("call_id"): _CALLS[item["type"]] for item in asked.items if item.get("type") in _CALLS}
-    answers = {item.get("call_id") for item in asked.items if item.get("type") in {f"{kind}_output" for kind in _CALLS}}
+    answers = {item.get("call_id") for item in asked.items if item.get("type") in _OUTPUTS}
     orphan = next((call_id for call_id in answers if call_id not in calls), None)
     if orphan is not None:
         return bad_request(f"No tool call found for function call output with call_id {orphan}.", None, "input")
@@ -176,4 +214,14 @@ def _room(asked: Asked) -> Refusal | None:
     return bad_request(text, "context_length_exceeded", "input")
 
 
-_RULES: tuple[Callable[[Asked], Refusal | None], ...] = (_types, _model, _limit, _effort, _tier, _items, _pairs, _room)
+_RULES: tuple[Callable[[Asked], Refusal | None], ...] = (
+    _types,
+    _model,
+    _limit,
+    _effort,
+    _tier,
+    _tools,
+    _items,
+    _pairs,
+    _room,
+)
