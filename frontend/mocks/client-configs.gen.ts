@@ -711,7 +711,9 @@ export const CLIENT_CONFIGS: ClientConfig[] = [
     "title": "Vercel AI SDK",
     "kind": "library",
     "base_url": "https://pooler.example.com/v1",
-    "notes": [],
+    "notes": [
+      "Responses are not stored: with store set to false the SDK sends earlier tool calls along instead of naming them."
+    ],
     "variants": [
       {
         "id": "responses",
@@ -722,7 +724,7 @@ export const CLIENT_CONFIGS: ClientConfig[] = [
             "title": "Program",
             "file": "client.mjs",
             "language": "javascript",
-            "text": "import { createOpenAI } from \"@ai-sdk/openai\";\nimport { generateText } from \"ai\";\n\nconst pooler = createOpenAI({ baseURL: \"https://pooler.example.com/v1\", apiKey: process.env[\"CODEX_POOLER_API_KEY\"] });\nconst { text } = await generateText({ model: pooler.responses(\"gpt-5.5\"), prompt: \"Reply with exactly: ok\" });\nconsole.log(text);\n",
+            "text": "import { createOpenAI } from \"@ai-sdk/openai\";\nimport { generateText } from \"ai\";\n\nconst pooler = createOpenAI({ baseURL: \"https://pooler.example.com/v1\", apiKey: process.env[\"CODEX_POOLER_API_KEY\"] });\nconst { text } = await generateText({\n  model: pooler.responses(\"gpt-5.5\"),\n  prompt: \"Reply with exactly: ok\",\n  providerOptions: { openai: { store: false } },\n});\nconsole.log(text);\n",
             "notes": []
           }
         ]
