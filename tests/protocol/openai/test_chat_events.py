@@ -68,7 +68,9 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def items(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["message", "function_call", "custom_tool_call", "reasoning", "web_search_call"]))
+    kind = draw(
+        st.sampled_from(["message", "function_call", "custom_tool_call", "reasoning", "web_search_call", "image"])
+    )
     if kind == "message":
         return {"type": kind, "role": "assistant", "content": draw(st.lists(parts(), max_size=3))}
     if kind == "function_call":
@@ -78,6 +80,8 @@ def items(draw: st.DrawFn) -> dict[str, Any]:
     if kind == "reasoning":
         texts = draw(st.lists(TEXTS, max_size=3))
         return {"type": kind, "summary": [{"type": "summary_text", "text": text} for text in texts]}
+    if kind == "image":
+        return {"type": "image_generation_call", "result": draw(st.sampled_from(["QUJD", "", None]))}
     return {"type": kind, "id": "ws_1", "status": "completed"}
 
 
@@ -184,8 +188,8 @@ def added_up(chunks: list[Any]) -> dict[str, Any]:
         for choice in chunk["choices"]:
             merged(said, choice["delta"])
             whole["finish_reason"] = choice["finish_reason"]
-    for call in said.get("tool_calls", ()):
-        del call["index"]
+    for numbered in (*said.get("tool_calls", ()), *said.get("images", ())):
+        del numbered["index"]
     return {**whole, "message": said}
 
 

@@ -142,6 +142,7 @@ def test_what_changes_nothing_passes_in_silence(members: dict[str, Any]) -> None
         ({"role": "user", "content": 7}, "messages[0].content"),
         ({"role": "user", "content": [{"type": "video_url"}]}, "messages[0].content[0].type"),
         ({"role": "user", "content": [{"type": "text"}]}, "messages[0].content[0].text"),
+        ({"role": "user", "content": [{"type": ["text"]}]}, "messages[0].content"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "messages[0].content[0].image_url"),
         ({"role": "user", "content": [{"type": "file", "file": {}}]}, "messages[0].content[0].file"),
         ({"role": "user", "content": [{"type": "input_audio"}]}, "messages[0].content[0].input_audio"),
@@ -165,6 +166,8 @@ def test_a_message_that_cannot_be_told_is_refused_by_place(message: Any, param: 
         ({"tools": [{"type": "function"}]}, "tools[0].function.name"),
         ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].custom.name"),
         ({"tools": [{"type": "mcp"}]}, "tools[0].type"),
+        ({"tools": [{"type": ["function"]}]}, "tools"),
+        ({"tools": [{"type": "function", "name": "f"}], "tool_choice": {"type": ["x"]}}, "tool_choice.type"),
         ({"tools": [{"type": "function", "name": "f"}], "tool_choice": "maybe"}, "tool_choice"),
         (
             {"tools": [{"type": "function", "name": "f"}], "tool_choice": {"type": "function"}},

@@ -20,6 +20,7 @@ CALLS: Mapping[str, tuple[str, str]] = {
 }
 # type of a content part -> (member of the part, member of a chat message)
 SPOKEN: Mapping[str, tuple[str, str]] = {"output_text": ("text", "content"), "refusal": ("refusal", "refusal")}
+PICTURE = "image_generation_call"
 INCOMPLETE = "incomplete"
 LATEST = 10**11  # Unix seconds; a moment beyond is nonsense
 
@@ -93,6 +94,22 @@ def output_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The items of a finished answer, as far as it tells them."""
     output = answer.get("output")
     return [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+
+
+def kind_of(item: Mapping[str, Any]) -> str:
+    """The type of an output item."""
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def picture(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What an image tool made, as a content part with a data URL; None for other items, and while there is nothing."""
+    data = item.get("result") if kind_of(item) == PICTURE else None
+    if not isinstance(data, str) or not data:
+        return None
+    form = item.get("output_format")
+    url = f"data:image/{form if isinstance(form, str) and form else 'png'};base64,{data}"
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from codex_pooler.protocol.openai.chat_answer import (
     SEPARATOR,
     Shown,
     finish_reason,
+    kind_of,
     output_of,
+    picture,
     spoken,
     thoughts,
     tool_call,
@@ -47,17 +49,20 @@ def completion(answer: Mapping[str, Any], shown: Shown) -> dict[str, Any]:
 
 def message(items: Sequence[Mapping[str, Any]], *, reasoning: bool) -> dict[str, Any]:
     """What the assistant says, thinks (if that is to be shown) and calls, in the items of an answer."""
-    texts = [_joined(item, "content") for item in items if item.get("type") == "message"]
-    refusals = [_joined(item, "refusal") for item in items if item.get("type") == "message"]
-    calls = [tool_call(item) for item in items if item.get("type") in CALLS]
-    thought = [text for item in items if item.get("type") == "reasoning" for _, text in thoughts(item)]
+    texts = [_joined(item, "content") for item in items if kind_of(item) == "message"]
+    refusals = [_joined(item, "refusal") for item in items if kind_of(item) == "message"]
+    calls = [tool_call(item) for item in items if kind_of(item) in CALLS]
+    thought = [text for item in items if kind_of(item) == "reasoning" for _, text in thoughts(item)]
     content, refusal = SEPARATOR.join(filter(None, texts)), "".join(refusals)
-    silent = not content and (calls or refusal)
+    pictures = [made for item in items if (made := picture(item)) is not None]
+    silent = not content and (calls or refusal or pictures)
     said: dict[str, Any] = {"role": "assistant", "content": None if silent else content, "refusal": refusal or None}
     if thought and reasoning:
         said["reasoning_content"] = SEPARATOR.join(thought)
     if calls:
         said["tool_calls"] = calls
+    if pictures:
+        said["images"] = pictures
     return said
 
 

@@ -20,7 +20,9 @@ from codex_pooler.protocol.openai.chat_answer import (
     SEPARATOR,
     Shown,
     finish_reason,
+    kind_of,
     payload_of,
+    picture,
     spoken,
     thoughts,
     tool_call,
@@ -109,7 +111,7 @@ class ChatEvents:
         self._summary: tuple[int, int] | None = None  # likewise, of thoughts
         self._told: set[tuple[int, int]] = set()  # parts of unfinished items that were told piece by piece
         self._calls: dict[int, _Call] = {}  # by the place of their item in the output
-        self._called = 0  # tool calls that have begun
+        self._called = self._pictures = 0  # tool calls that have begun, pictures that were shown
         self._finished = -1  # items of the output up to here are complete
 
     def events(self, events: Sequence[SseEvent]) -> bytes:
@@ -198,7 +200,7 @@ class ChatEvents:
 
     def _added(self, event: SseEvent) -> bytes:
         whole = _whole.decode(event.data)
-        return self._call(whole.output_index, whole.item) if whole.item.get("type") in CALLS else b""
+        return self._call(whole.output_index, whole.item) if kind_of(whole.item) in CALLS else b""
 
     def _call(self, index: int, item: Mapping[str, Any]) -> bytes:
         """A tool call begins; calls are numbered by themselves, whatever stands between them."""
@@ -229,7 +231,7 @@ class ChatEvents:
 
     def _rest_of(self, index: int, item: Mapping[str, Any]) -> bytes:
         """What a complete item says beyond what was told of it piece by piece."""
-        kind = item.get("type")
+        kind = kind_of(item)
         if kind == "message":
             return self._rest_of_message(index, item)
         if kind in CALLS:
@@ -237,7 +239,7 @@ class ChatEvents:
         if kind == "reasoning" and self._shown.reasoning:
             untold = [(place, said) for place, said in thoughts(item) if (index, place) not in self._told]
             return b"".join(self._think(index, place, orjson.dumps(said)) for place, said in untold)
-        return b""
+        return self._picture(item)
 
     def _rest_of_message(self, index: int, item: Mapping[str, Any]) -> bytes:
         tell = {"content": self._other_text, "refusal": self._refuse}
@@ -248,6 +250,13 @@ class ChatEvents:
         begun = b"" if index in self._calls else self._call(index, item)
         call = self._calls.pop(index)
         return begun if call.told else begun + self._give(call, orjson.dumps(payload_of(item)))
+
+    def _picture(self, item: Mapping[str, Any]) -> bytes:
+        made = picture(item)
+        if made is None:
+            return b""
+        number, self._pictures = self._pictures, self._pictures + 1
+        return self._delta + b'"images":' + orjson.dumps([{"index": number, **made}]) + self._close
 
     # -- how it ends
 
@@ -270,7 +279,7 @@ class ChatEvents:
         return b"".join(self._rest_of(index, _item.decode(raw)) for index, raw in unseen)
 
     def _finish(self, answer: Mapping[str, Any]) -> bytes:
-        silent = self._message < 0 and not self._called and not self._refused
+        silent = self._message < 0 and not (self._called or self._refused or self._pictures)
         reason = finish_reason(answer, called=self._called > 0).encode()
         tier = answer.get("service_tier")
         told = b',"service_tier":' + orjson.dumps(tier) if isinstance(tier, str) else b""

@@ -20,7 +20,7 @@ TAKEN = "text, image_url, file and input_audio"
 class Part(msgspec.Struct):
     """A content part of Chat Completions, of the AI SDK's messages, or of Responses, which some clients mix in."""
 
-    type: Any = None
+    type: str | None = None
     text: msgspec.Raw = msgspec.Raw()
     refusal: msgspec.Raw = msgspec.Raw()
     image_url: msgspec.Raw = msgspec.Raw()
@@ -86,7 +86,7 @@ def joined(parts: Sequence[Part], where: str) -> str:
 
 def given(part: Part, where: str) -> Made:
     """What a user or a tool shows the model.  Raises BadRequest."""
-    make = GIVEN.get(part.type) if isinstance(part.type, str) else None
+    make = GIVEN.get(part.type or "")
     if make is None:
         told = f"parts of this type cannot be sent to the model; choose from {TAKEN}"
         raise BadRequest(f"{where}.type: {told}", f"{where}.type")

@@ -42,7 +42,7 @@ class _Function(msgspec.Struct):
 class _Tool(_Function):
     """A tool, nested or flat."""
 
-    type: Any = None
+    type: str | None = None
     function: _Function | None = None
     custom: _Function | None = None
 
@@ -137,6 +137,8 @@ def choice_of(raw: msgspec.Raw) -> Any:
 
 def _chosen(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     kind = given.get("type") or "function"
+    if not isinstance(kind, str):
+        raise BadRequest(f"{where}.type must be the type of a tool", f"{where}.type")
     if kind in SEARCHING:
         return {"type": "web_search"}
     if kind not in ("function", "custom"):
