@@ -82,8 +82,13 @@ OF_THE_REQUEST: Rows = {
     "404, 409, 413": ("not_found", "conflict", "too_large"),
     "failed": ("failed_context",),
 }
-# no failure at all, or tried in tests of their own: silence, the socket's own codes, items sealed for another account
+# no failure at all, or tried in tests of their own: silence, the socket's own codes, items sealed for another account,
+# answers that come late or never though the backend has done what it was asked for
 ELSEWHERE = {
+    "slow_answer",
+    "answer_lost",
+    "answer_never",
+    "answer_replaced",
     "slow_headers",
     "slow_first_event",
     "stall_before_output",

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from codex_pooler.operators.access import CAPABILITIES, SCOPES, Operator, PoolScope, granted
+from codex_pooler.operators.access import CAPABILITIES, IN_PERSON, SCOPES, Operator, PoolScope, granted
 from codex_pooler.operators.callers import caller_of_token
 from codex_pooler.operators.commands import (
     AlreadyBootstrapped,
@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 def test_a_viewer_only_reads_and_only_an_owner_writes_pools() -> None:
     assert all(capability.endswith(":read") for capability in CAPABILITIES["instance_viewer"])
     assert CAPABILITIES["instance_viewer"] < CAPABILITIES["instance_admin"] < CAPABILITIES["instance_owner"]
-    only_owners = {"pools:write", "settings:read", "settings:write", "jobs:read", "jobs:write"}
+    only_owners = {"pools:write", "settings:read", "settings:write", "jobs:read", "jobs:write", "bundles:write"}
     assert CAPABILITIES["instance_owner"] - CAPABILITIES["instance_admin"] == only_owners
 
 
@@ -119,7 +119,7 @@ async def test_a_disabled_operator_has_no_login_and_no_token(database: Database,
     token = await create_token(database, keyring, "a@example.com", "ci", 30)
     caller = await caller_of_token(database, keyring, token)
     assert caller is not None
-    assert caller.capabilities == CAPABILITIES["instance_owner"]
+    assert caller.capabilities == CAPABILITIES["instance_owner"] - IN_PERSON
     async with database.session() as session:
         await session.execute(sa.update(operators).values(status="disabled"))
     assert await caller_of_token(database, keyring, token) is None

@@ -82,7 +82,7 @@ async def test_odd_paths_open_nothing(gateway: Gateway) -> None:
         assert reply.json["error"]["code"] in ("not_found", "invalid_request"), path
 
 
-UNKNOWN = ["/backend-api/codex/nothing", "/v1/nothing", "/api/nothing", "/mcp/nothing", "/backend-api", "/wham/x"]
+UNKNOWN = ["/backend-api/codex/nothing", "/api/nothing", "/mcp/nothing", "/backend-api", "/wham/x"]
 
 
 async def test_unknown_paths_of_the_interfaces_are_a_small_json_404(gateway: Gateway) -> None:

@@ -197,6 +197,8 @@ async def _given_back(gateway: Gateway, before: Counter[str], *, strict: bool) -
     house = gateway.process.house
     house.lingering.close()
     house.backend.close()
+    if house.refresher:
+        await house.refresher.close()  # an idle courier goes home by itself only after a minute
     for _ in range(250 if strict else 50):
         now = await _held(gateway)
         kept = Counter(now)
