@@ -159,12 +159,27 @@ async def log_accounts_out(scene: Scene) -> None:
     await asyncio.Event().wait()
 
 
+async def is_served(gateway: Served) -> bool:
+    """False while all tokens have expired; whatever else goes wrong with a turn breaks the test.
+
+    A day is shorter here than elsewhere, and the leases that killed processes leave behind are not: they may outlast
+    all tokens.
+    """
+    try:
+        await gateway.turn()
+    except AssertionError as exc:
+        if '"excluded":{"token_expired":' not in str(exc):
+            raise
+        return False
+    return True
+
+
 async def use(scene: Scene) -> None:
     """Somebody who works all day; a gateway that was just killed is asked again."""
     while True:
         try:
-            await scene.chance.choice(scene.gateways).turn()
-            scene.seen["turns"] += 1
+            served = await is_served(scene.chance.choice(scene.gateways))
+            scene.seen["turns" if served else "turns without a token"] += 1
         except (aiohttp.ClientError, OSError):
             scene.seen["killed turns"] += 1
             await asyncio.sleep(0.2)
@@ -245,7 +260,9 @@ async def test_no_login_is_lost_to_kills_outages_and_failing_renewals(
                 await gateway.restart()
             await gateway.ready()
             await gateway.readiness("ok")
-            await gateway.turn()
+            async with asyncio.timeout(LEASES_END_SECONDS):
+                while not await is_served(gateway):
+                    await asyncio.sleep(1.0)
         with suppress(AssertionError):
             await until(lambda: is_all_known(scene), "", LEASES_END_SECONDS)
         assert is_all_known(scene), f"a logout was never noticed, or a login never renewed: {account_book(scene)}"
