@@ -46,6 +46,9 @@ test-console: bootstrap-console ## Run the console's checks: style, types, unit 
 test-browser: bootstrap-console ## Run the browser tests
 	@$(BIN)/python tests/suite.py browser
 
+test-clients: bootstrap-console ## Install the coding tools of e2e/clients/tools (two gigabytes) and let each work through the gateway
+	@$(BIN)/python -m e2e.clients.tools.shelf && $(BIN)/pytest -q -rs e2e/clients/tools e2e/clients/test_sdks.py
+
 lint: bootstrap-python ## Check the style and the types of the Python code
 	@$(BIN)/python tests/suite.py lint
 

@@ -160,6 +160,7 @@ _SHELLS: dict[tuple[str, str], Callable[[str], ToolCall]] = {
     ("function", "exec_command"): lambda command: _function("exec_command", {"cmd": command}),
     ("function", "shell_command"): lambda command: _function("shell_command", {"command": command}),
     ("function", "shell"): lambda command: _function("shell", {"command": ["bash", "-lc", command]}),
+    ("function", "bash"): lambda command: _function("bash", {"command": command, "description": "What was asked for"}),
     ("function", "Bash"): lambda command: _function("Bash", {"command": command}),
     ("local_shell", ""): lambda command: ToolCall("local_shell_call", "", command),
     ("custom", "exec"): _code,
