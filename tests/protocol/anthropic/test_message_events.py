@@ -256,6 +256,7 @@ def test_an_answer_that_is_cut_short_closes_what_is_open() -> None:
         ({"code": "context_length_exceeded", "message": "no"}, "invalid_request_error"),
         ({"code": "invalid_prompt", "message": "no"}, "invalid_request_error"),
         ({"code": "stream_incomplete", "message": "no"}, "api_error"),
+        ({"code": "invalid_upstream_response", "message": "no"}, "api_error"),
         ({"type": "odd", "message": "no"}, "api_error"),
         ({}, "api_error"),
     ],

@@ -7,6 +7,14 @@ from typing import Any
 
 import msgspec
 
+from codex_pooler.protocol.anthropic.growth import GROWTH, delta_event, message_event
+from codex_pooler.protocol.anthropic.heard import (
+    read_created,
+    read_delta,
+    read_ended,
+    read_item_event,
+    read_part_done,
+)
 from codex_pooler.protocol.anthropic.message import (
     blocks_of,
     citations_of,
@@ -41,53 +49,9 @@ STATUSES = {
     "usage_limit_reached": 429,
     "server_is_overloaded": 503,
     "context_length_exceeded": 400,
+    "invalid_upstream_response": 502,
 }
 OF_THE_REQUEST = ("invalid_", "unsupported_", "image_", "content_policy", "misalignment_policy")
-
-
-class _Delta(msgspec.Struct):
-    delta: msgspec.Raw
-    output_index: int = 0
-    content_index: int = 0
-    summary_index: int = 0
-
-
-class _Part(msgspec.Struct):
-    annotations: Any = None
-
-
-class _PartDone(msgspec.Struct):
-    part: _Part | None = None
-    output_index: int = 0
-    content_index: int = 0
-
-
-class _ItemEvent(msgspec.Struct):
-    item: dict[str, Any]
-    output_index: int = 0
-
-
-class _Begun(msgspec.Struct):
-    id: str | None = None
-
-
-class _Created(msgspec.Struct):
-    response: _Begun | None = None
-
-
-class _Output(msgspec.Struct):
-    output: list[dict[str, Any]] | None = None
-
-
-class _Ended(msgspec.Struct):
-    response: _Output | None = None
-
-
-_delta = msgspec.json.Decoder(_Delta)
-_part_done = msgspec.json.Decoder(_PartDone)
-_item_event = msgspec.json.Decoder(_ItemEvent)
-_created = msgspec.json.Decoder(_Created)
-_ended = msgspec.json.Decoder(_Ended)
 
 
 class _Item:
@@ -137,14 +101,14 @@ class MessageEvents:
     # -- the turn
 
     def _created(self, event: SseEvent) -> bytes:
-        response = _created.decode(event.data).response
+        response = read_created(event.data).response
         return self._begin(response.id if response else None)
 
     def _begin(self, response_id: str | None = None) -> bytes:
         if self._begun:
             return b""
         self._begun = True
-        return _event("message_start", {"message": opening(response_id, self._voice)})
+        return message_event("message_start", {"message": opening(response_id, self._voice)})
 
     def _completed(self, event: SseEvent) -> bytes:
         terminal = read_terminal(event)
@@ -155,12 +119,12 @@ class MessageEvents:
         reason = stop_reason(self._kinds, terminal.reason, incomplete=terminal.kind == "incomplete")
         ending = {"stop_reason": reason, "stop_sequence": None}
         usage = usage_of(terminal.usage, self._searches)
-        said += [_event("message_delta", {"delta": ending, "usage": usage}), _event("message_stop", {})]
+        said += [message_event("message_delta", {"delta": ending, "usage": usage}), message_event("message_stop", {})]
         return b"".join(said)
 
     def _untold(self, event: SseEvent) -> bytes:
         """Items that only the last event has."""
-        response = _ended.decode(event.data).response
+        response = read_ended(event.data).response
         output = (response.output if response else None) or []
         return b"".join(self._item_done(number, output[number]) for number in range(self._ended_items, len(output)))
 
@@ -168,14 +132,14 @@ class MessageEvents:
 
     def _added(self, event: SseEvent) -> bytes:
         """A call is announced with its name; anything else opens when it says something."""
-        told = _item_event.decode(event.data)
+        told = read_item_event(event.data)
         if told.item.get("type") != "function_call":
             return b""
         item = self._items.setdefault(told.output_index, _Item())
         return self._open(item, tool_block(told.item, self._voice), ARGUMENTS)
 
     def _done(self, event: SseEvent) -> bytes:
-        told = _item_event.decode(event.data)
+        told = read_item_event(event.data)
         return self._item_done(told.output_index, told.item)
 
     def _item_done(self, number: int, whole: dict[str, Any]) -> bytes:
@@ -208,12 +172,12 @@ class MessageEvents:
         if item.block is None:
             return self._finish_other(item, whole)
         signature = {"type": "signature_delta", "signature": seal_of(whole.get("encrypted_content"))}
-        return _delta_event(item.block, signature) + self._close(item)
+        return delta_event(item.block, signature) + self._close(item)
 
     # -- what an item says while it lasts
 
     def _text(self, event: SseEvent) -> bytes:
-        told = _delta.decode(event.data)
+        told = read_delta(event.data)
         item = self._items.get(told.output_index)
         if item is not None and item.block is not None and item.part == told.content_index:
             return b"%b%b}}\n\n" % (item.prefix, told.delta)
@@ -225,7 +189,7 @@ class MessageEvents:
         return b"%b%b%b}}\n\n" % (said, item.prefix, told.delta)
 
     def _arguments(self, event: SseEvent) -> bytes:
-        told = _delta.decode(event.data)
+        told = read_delta(event.data)
         item = self._items.get(told.output_index)
         if item is None or item.block is None:
             return b""  # nobody knows of which tool: the whole call follows at its end
@@ -235,7 +199,7 @@ class MessageEvents:
     def _summary(self, event: SseEvent) -> bytes:
         if not self._voice.thinks:
             return b""
-        told = _delta.decode(event.data)
+        told = read_delta(event.data)
         item = self._items.setdefault(told.output_index, _Item())
         said = b""
         if item.block is None:
@@ -247,7 +211,7 @@ class MessageEvents:
 
     def _part_done(self, event: SseEvent) -> bytes:
         """A text closes with the pages it refers to."""
-        told = _part_done.decode(event.data)
+        told = read_part_done(event.data)
         item = self._items.get(told.output_index)
         if item is None or item.block is None or item.part != told.content_index:
             return b""
@@ -262,7 +226,7 @@ class MessageEvents:
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":%b'
             % (number, kind)
         )
-        return self._begin() + _event("content_block_start", {"index": number, "content_block": block})
+        return self._begin() + message_event("content_block_start", {"index": number, "content_block": block})
 
     def _close(self, item: _Item, part: Any = None) -> bytes:
         """Close the item's block if one is open; ``part`` is what the backend says of it at the end."""
@@ -270,8 +234,8 @@ class MessageEvents:
         if number is None:
             return b""
         citations = citations_of(part.get("annotations")) if isinstance(part, dict) else []
-        said = [_delta_event(number, {"type": "citations_delta", "citation": each}) for each in citations]
-        return b"".join([*said, _event("content_block_stop", {"index": number})])
+        said = [delta_event(number, {"type": "citations_delta", "citation": each}) for each in citations]
+        return b"".join([*said, message_event("content_block_stop", {"index": number})])
 
     def _whole(self, block: dict[str, Any]) -> bytes:
         """A block that is told all at once."""
@@ -280,36 +244,10 @@ class MessageEvents:
             return self._open(item, block, b"") + self._close(item)
         start, deltas = grow(block)
         said = [self._open(item, start, b"")]
-        said += [_delta_event(self._blocks - 1, delta) for delta in deltas]
+        said += [delta_event(self._blocks - 1, delta) for delta in deltas]
         return b"".join([*said, self._close(item)])
 
 
-Deltas = tuple[dict[str, Any], list[dict[str, Any]]]
-
-
-def _text_growth(block: dict[str, Any]) -> Deltas:
-    citations = [{"type": "citations_delta", "citation": each} for each in block.get("citations", ())]
-    return {"type": "text", "text": ""}, [{"type": "text_delta", "text": block["text"]}, *citations]
-
-
-def _input_growth(block: dict[str, Any]) -> Deltas:
-    told = msgspec.json.encode(block["input"]).decode()
-    return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": told}]
-
-
-def _thinking_growth(block: dict[str, Any]) -> Deltas:
-    told = {"type": "thinking_delta", "thinking": block["thinking"]}
-    sealed = {"type": "signature_delta", "signature": block["signature"]}
-    return {"type": "thinking", "thinking": "", "signature": ""}, [told, sealed]
-
-
-# block -> how it begins, and what makes it whole; others begin whole
-GROWTH: Mapping[str, Callable[[dict[str, Any]], Deltas]] = {
-    "text": _text_growth,
-    "tool_use": _input_growth,
-    "server_tool_use": _input_growth,
-    "thinking": _thinking_growth,
-}
 FINISHES: Mapping[str, Callable[[MessageEvents, _Item, dict[str, Any]], bytes]] = {
     "message": MessageEvents._finish_message,
     "function_call": MessageEvents._finish_call,
@@ -330,14 +268,6 @@ HANDLERS: Mapping[str, Callable[[MessageEvents, SseEvent], bytes]] = {
     "response.failed": MessageEvents._completed,
     "error": MessageEvents._completed,
 }
-
-
-def _event(kind: str, members: Mapping[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode({"type": kind, **members}))
-
-
-def _delta_event(number: int, delta: Mapping[str, Any]) -> bytes:
-    return _event("content_block_delta", {"index": number, "delta": delta})
 
 
 def _failure(terminal: Terminal) -> Failure:
