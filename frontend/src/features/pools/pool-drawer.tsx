@@ -1,17 +1,22 @@
+import { lazy, Suspense } from 'react';
 import type { Pool } from '@/api';
 import { ExplainPanel, STRATEGIES } from '@/features/routing';
 import { Button } from '@/ui/button';
 import { CopyButton } from '@/ui/copy';
 import { Facts, Section } from '@/ui/detail';
 import { Drawer } from '@/ui/drawer';
+import { Skeleton } from '@/ui/states';
 import { StatusDot } from '@/ui/status';
 import { Tabs } from '@/ui/tabs';
+import { aliasLines } from './aliases';
 import { Members } from './members';
 import { PoolForm } from './pool-form';
 import { useUpdatePool } from './queries';
 import { DEFAULT_TAB, type PoolTab } from './search';
 import { poolStatus } from './status';
 import { Switches } from './switches';
+
+const AliasesForm = lazy(() => import('./aliases-form'));
 
 interface PoolDrawerProps {
   pool: Pool | undefined;
@@ -70,6 +75,15 @@ function PoolDetail({ pool, tab, mayWrite, onTab }: PoolDetailProps) {
               </Section>
               <Section>
                 <Switches pool={pool} mayWrite={mayWrite} />
+              </Section>
+              <Section>
+                {mayWrite ? (
+                  <Suspense fallback={<Skeleton className="h-24" />}>
+                    <AliasesForm key={aliasLines(pool.model_aliases)} pool={pool} />
+                  </Suspense>
+                ) : (
+                  <Facts rows={[['Other names for models', aliasLines(pool.model_aliases) || 'none']]} />
+                )}
               </Section>
             </div>
           ),

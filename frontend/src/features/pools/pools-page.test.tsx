@@ -78,3 +78,22 @@ it('deletes only what was archived', async () => {
   await user.click(dialog.getByRole('button', { name: 'Delete' }));
   expect(await screen.findByText('Demo deleted')).toBeInTheDocument();
 });
+
+it('gives models other names for tools that know none of them', async () => {
+  const { user } = await renderApp('/pools');
+  await user.click(screen.getAllByRole('button', { name: 'Accounts and settings' })[0] as HTMLElement);
+  const drawer = within(await screen.findByRole('dialog', { name: 'Agents' }));
+  await user.click(drawer.getByRole('tab', { name: 'Settings' }));
+  const names = await drawer.findByLabelText('Other names for models');
+  const save = drawer.getByRole('button', { name: 'Save names' });
+  expect(save).toBeDisabled();
+  await user.type(names, 'claude');
+  await user.click(save);
+  expect(await drawer.findByText('Line 1: write a name, an equals sign and a model.')).toBeVisible();
+  await user.type(names, '-* = gpt-5.6');
+  await user.click(save);
+  expect(await screen.findByText('Agents saved')).toBeVisible();
+  await waitFor(() =>
+    expect(drawer.getByLabelText('Other names for models')).toHaveValue('claude-* = gpt-5.6'),
+  );
+});

@@ -20,8 +20,18 @@ export const SWITCH_GROUPS: { title: string; switches: SwitchWords[] }[] = [
       },
       {
         name: 'v1_compatibility',
-        label: 'OpenAI-compatible routes',
+        label: 'OpenAI and Anthropic routes',
         hint: 'Everything under /v1.',
+      },
+      {
+        name: 'v1_strict',
+        label: 'Refuse what has no effect',
+        hint: 'Under /v1. Otherwise it is left out, and named in the answer.',
+      },
+      {
+        name: 'show_reasoning',
+        label: 'Show reasoning in chats',
+        hint: 'Summaries of it, also to clients that do not ask.',
       },
       {
         name: 'allow_image_generation',
