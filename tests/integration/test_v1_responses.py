@@ -90,6 +90,15 @@ async def test_strict_pools_refuse_what_others_ignore_and_name(gateway: Gateway)
     assert (status, told["error"]["code"], told["error"]["param"]) == (400, "unsupported_parameter", "temperature")
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_odd_names_cannot_get_into_the_head_of_an_answer(gateway: Gateway, stream: bool) -> None:
+    odd = {"a\r\nx-evil: 1": 1, "b€": 2, "plain": 3}
+    status, headers, _ = await ask(gateway, {"input": "Reply with exactly: ok", "stream": stream, **odd})
+    assert status == 200
+    assert "x-evil" not in headers
+    assert headers["x-gateway-ignored"] == "unknown, plain"
+
+
 async def test_a_tool_turn_goes_there_and_back(gateway: Gateway) -> None:
     tool = {"type": "function", "name": "shell", "parameters": {"type": "object", "properties": {}}, "strict": None}
     said = {"role": "user", "content": "Run the shell command: echo hi"}

@@ -41,7 +41,7 @@ class _ClientSink:
     ) -> None:
         self._stream, self._dialect = ClientStream(request), dialect
         names = ("x-request-id", *([dialect.request_id] if dialect.request_id else []))
-        self._own = [*((name, turn_id) for name in names), *([(IGNORED_HEADER, _listed(ignored))] if ignored else [])]
+        self._own = [*((name, turn_id) for name in names), *ignored_header(ignored)]
         self._more: Sequence[tuple[str, str]] = ()
 
     def show(self, headers: Sequence[tuple[str, str]]) -> None:
@@ -286,10 +286,10 @@ def failure_response(failure: Failure, turn_id: str, more: Sequence[tuple[str, s
     return refused(failure, NATIVE, [("x-request-id", turn_id), *more])
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names as clients chose them, fit for a header."""
+def ignored_header(names: Sequence[str]) -> list[tuple[str, str]]:
+    """What had no effect, by names as clients chose them, made fit for a header; none without any."""
     fit = (name if PRESENTABLE.fullmatch(name) else "unknown" for name in names)
-    return ", ".join(list(dict.fromkeys(fit))[:MOST_NAMES])
+    return [(IGNORED_HEADER, ", ".join(list(dict.fromkeys(fit))[:MOST_NAMES]))] if names else []
 
 
 def _shown(head: ResponseHead | None) -> list[tuple[str, str]]:

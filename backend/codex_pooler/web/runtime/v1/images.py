@@ -34,7 +34,7 @@ from codex_pooler.web.runtime.caller import Caller
 from codex_pooler.web.runtime.calls import JSON, call_of
 from codex_pooler.web.runtime.forms import read_parts
 from codex_pooler.web.runtime.images import FIRST_BYTE_SECONDS, ROUTE_CLASS, check_allowed
-from codex_pooler.web.runtime.sinks import IGNORED_HEADER
+from codex_pooler.web.runtime.sinks import ignored_header
 from codex_pooler.web.runtime.v1.entry import entered
 from codex_pooler.web.runtime.v1.patience import Waiting
 from codex_pooler.web.runtime.v1.told import carried, check_ignored, failure_in, headers_of
@@ -156,5 +156,4 @@ def _answer(waiting: Waiting, asked: Drawing, studio: _Studio) -> web.StreamResp
         return waiting.answered(b"")
     error = orjson.loads(OPENAI.body(studio.failure))["error"] if studio.failure else None
     ignored = [*asked.ignored, *deviations(asked, studio.made)]
-    named = [(IGNORED_HEADER, ", ".join(ignored))] if ignored else []
-    return waiting.answered(joined(asked, studio.made, error), more=named)
+    return waiting.answered(joined(asked, studio.made, error), more=ignored_header(ignored))

@@ -15,7 +15,7 @@ from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.web.errors import refused
 from codex_pooler.web.runtime.caller import Caller
 from codex_pooler.web.runtime.calls import carry
-from codex_pooler.web.runtime.sinks import IGNORED_HEADER
+from codex_pooler.web.runtime.sinks import ignored_header
 from codex_pooler.web.runtime.v1.entry import STRICT
 
 Headers = list[tuple[str, str]]
@@ -29,8 +29,7 @@ def check_ignored(caller: Caller, ignored: Sequence[str]) -> None:
 
 def headers_of(call_id: str, ignored: Sequence[str] = ()) -> Headers:
     """What every answer has in its head."""
-    named = [(IGNORED_HEADER, ", ".join(ignored))] if ignored else []
-    return [("x-request-id", call_id), ("cache-control", "no-store"), *named]
+    return [("x-request-id", call_id), ("cache-control", "no-store"), *ignored_header(ignored)]
 
 
 async def carried(caller: Caller, call: CallRequest) -> CallAnswer:
