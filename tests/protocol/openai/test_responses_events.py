@@ -128,7 +128,11 @@ def test_an_sdk_can_build_the_answer_from_its_pieces(whole: bytes) -> None:
 
 
 def test_what_is_meant_for_codex_is_not_shown() -> None:
-    hidden: list[dict[str, Any]] = [{"type": "codex.rate_limits"}, {"type": "keepalive"}, {"type": "codex.response.metadata", "x": 1}]
+    hidden: list[dict[str, Any]] = [
+        {"type": "codex.rate_limits"},
+        {"type": "keepalive"},
+        {"type": "codex.response.metadata", "x": 1},
+    ]
     assert heard(*hidden) == []
     assert told([b"data: [DONE]\n\n"]) == b""
 
