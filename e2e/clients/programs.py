@@ -28,6 +28,7 @@ class Shelf:
 
     source: Path
     folder: Path
+    how: tuple[str, ...] = ("ci",)  # the npm command
 
     @property
     def modules(self) -> Path:
@@ -39,20 +40,20 @@ class Shelf:
         done = self.folder / "installed"
         return done.exists() and done.read_text() == (self.source / "package-lock.json").read_text()
 
-    def fill(self, *more: str) -> None:
-        """Install what is missing; other processes wait.  ``more`` goes to npm.  Raises CannotInstall."""
+    def fill(self) -> None:
+        """Install what is missing; other processes wait.  Raises CannotInstall."""
         if not shutil.which("npm"):
             raise CannotInstall("npm is not installed here, so the client programs cannot be")
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.is_current:
-                self._install(*more)
+                self._install()
 
-    def _install(self, *more: str) -> None:
+    def _install(self) -> None:
         for name in FILES:
             shutil.copy(self.source / name, self.folder / name)
-        command = ["npm", "ci", "--silent", "--no-fund", "--no-audit", *more]
+        command = ["npm", *self.how, "--loglevel=error", "--no-fund", "--no-audit"]
         try:
             done = subprocess.run(
                 command, cwd=self.folder, capture_output=True, text=True, timeout=SECONDS, check=False

@@ -1058,14 +1058,14 @@ export const CLIENT_CONFIGS: ClientConfig[] = [
             "title": "Secret",
             "file": null,
             "language": "shell",
-            "text": "wmill variable add \"$CODEX_POOLER_API_KEY\" u/admin/codex_pooler_key\n",
+            "text": "wmill variable add \"$CODEX_POOLER_API_KEY\" u/admin/pool_key\n",
             "notes": []
           },
           {
             "title": "Resource",
             "file": "u/admin/codex_pooler.resource.yaml",
             "language": "yaml",
-            "text": "description: Codex Pooler\nresource_type: customai\nvalue:\n  api_key: \"$var:u/admin/codex_pooler_key\"\n  base_url: \"https://pooler.example.com/v1\"\n  headers: {}\n",
+            "text": "description: Codex Pooler\nresource_type: customai\nvalue:\n  api_key: \"$var:u/admin/pool_key\"\n  base_url: \"https://pooler.example.com/v1\"\n  headers: {}\n",
             "notes": []
           }
         ]
