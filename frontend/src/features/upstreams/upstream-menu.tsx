@@ -1,25 +1,13 @@
-import { useNavigate } from '@tanstack/react-router';
-import {
-  EllipsisVertical,
-  Hourglass,
-  KeySquare,
-  Layers,
-  LogIn,
-  MailPlus,
-  Pause,
-  Pencil,
-  Play,
-  RefreshCw,
-  ScrollText,
-  Trash2,
-  UserRound,
-} from 'lucide-react';
+import { EllipsisVertical } from 'lucide-react';
+import { lazy, Suspense } from 'react';
 import type { Upstream } from '@/api';
 import { IconButton } from '@/ui/button';
-import { Menu, MenuItem, MenuSeparator } from '@/ui/menu';
+import { Menu } from '@/ui/menu';
+import { Skeleton } from '@/ui/states';
 import type { AccountAction } from './account-dialog';
-import { useDrain, useRenewLogin, useSetPaused } from './queries';
-import { actionOf, isResting } from './status';
+
+const load = () => import('./upstream-menu-items');
+const UpstreamMenuItems = lazy(load);
 
 interface UpstreamMenuProps {
   upstream: Upstream;
@@ -27,72 +15,19 @@ interface UpstreamMenuProps {
   onAction: (action: AccountAction) => void;
 }
 
-/** Everything that can be done with an account. What cannot be done now stays visible and says why. */
+/** The menu of an account; what is in it is fetched when somebody comes near. */
 export function UpstreamMenu({ upstream, onAction }: UpstreamMenuProps) {
-  const navigate = useNavigate();
-  const setPaused = useSetPaused();
-  const renew = useRenewLogin();
-  const drain = useDrain();
-  const paused = isResting(upstream);
-  const toggle = actionOf(upstream, paused ? 'reactivate' : 'pause');
-  const item = (action: string) => {
-    const { enabled, reason } = actionOf(upstream, action);
-    return { disabled: !enabled, hint: enabled ? null : reason };
-  };
   return (
     <Menu
       trigger={
-        <IconButton label={`Actions for ${upstream.label}`}>
+        <IconButton label={`Actions for ${upstream.label}`} onPointerEnter={load} onFocus={load}>
           <EllipsisVertical />
         </IconButton>
       }
     >
-      <MenuItem
-        icon={<UserRound />}
-        onClick={() => navigate({ to: '/upstreams/$id', params: { id: upstream.id } })}
-      >
-        Open its page
-      </MenuItem>
-      <MenuItem
-        icon={<ScrollText />}
-        onClick={() => navigate({ to: '/requests', search: { account: [upstream.id] } })}
-      >
-        Show requests
-      </MenuItem>
-      <MenuSeparator />
-      <MenuItem icon={<Layers />} onClick={() => onAction('assign')} {...item('assign')}>
-        Pools…
-      </MenuItem>
-      <MenuItem icon={<Pencil />} onClick={() => onAction('edit')} {...item('rename')}>
-        Edit details…
-      </MenuItem>
-      <MenuItem icon={<RefreshCw />} onClick={() => renew.mutate(upstream)} {...item('refresh')}>
-        Renew sign-in
-      </MenuItem>
-      <MenuItem icon={<LogIn />} onClick={() => onAction('relink')} {...item('rename')}>
-        Sign in again…
-      </MenuItem>
-      <MenuItem icon={<KeySquare />} onClick={() => onAction('replace')} {...item('rename')}>
-        Replace credentials…
-      </MenuItem>
-      <MenuItem icon={<MailPlus />} onClick={() => onAction('reinvite')} {...item('rename')}>
-        Invite its owner…
-      </MenuItem>
-      <MenuSeparator />
-      <MenuItem icon={<Hourglass />} onClick={() => drain.mutate(upstream)} {...item('drain')}>
-        Drain
-      </MenuItem>
-      <MenuItem
-        icon={paused ? <Play /> : <Pause />}
-        disabled={!toggle.enabled}
-        hint={toggle.enabled ? null : toggle.reason}
-        onClick={() => setPaused.mutate({ upstream, paused: !paused })}
-      >
-        {paused ? 'Reactivate' : 'Pause'}
-      </MenuItem>
-      <MenuItem icon={<Trash2 />} danger onClick={() => onAction('delete')} {...item('delete')}>
-        Delete…
-      </MenuItem>
+      <Suspense fallback={<Skeleton className="h-80" />}>
+        <UpstreamMenuItems upstream={upstream} onAction={onAction} />
+      </Suspense>
     </Menu>
   );
 }
