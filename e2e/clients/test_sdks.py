@@ -85,7 +85,7 @@ else:
 try:
     client.with_options(api_key="sk-cxp-wrong").models.list()
 except AuthenticationError as error:
-    assert error.code == "api_key_missing", error
+    assert error.code == "invalid_api_key", error
 else:
     raise AssertionError("any key will do")
 """,

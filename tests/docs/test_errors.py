@@ -10,6 +10,7 @@ from pathlib import Path
 
 from codex_pooler.gateway.answers import REASONS
 from codex_pooler.gateway.attempt import BROKEN
+from codex_pooler.protocol.dialects import WRONG_KEY
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "backend/codex_pooler"
@@ -27,6 +28,7 @@ MAKERS = {
 IMPLIED = {"KeyRefused": (401, ""), "BadRequest": (400, "invalid_request")}
 # errors whose code the source computes, or keeps apart from where it makes them
 COMPUTED = {
+    (WRONG_KEY, 401),
     ("api_key_missing", 401),
     ("api_key_paused", 401),
     ("api_key_revoked", 401),

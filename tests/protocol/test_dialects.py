@@ -15,7 +15,7 @@ from codex_pooler.gateway.turn import Ending
 from codex_pooler.keys.limits import KeyLimitReached
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
-from codex_pooler.protocol.dialects import ANTHROPIC, NATIVE, OPENAI
+from codex_pooler.protocol.dialects import ANTHROPIC, NATIVE, OPENAI, WRONG_KEY
 from codex_pooler.protocol.events import ErrorBody, Terminal
 from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
@@ -183,6 +183,9 @@ GIVE_UP = {"used up", "budget used up"}
 def test_openais_clients_are_told(name: str) -> None:
     failure, (status, kind, code), _ = TABLE[name]
     told = json.loads(OPENAI.body(failure))["error"]
+    if status == 401:
+        code, reason = WRONG_KEY, code
+        assert told["reason"] == reason
     assert (OPENAI.status(failure), told["type"], told["code"]) == (status, kind, code)
     assert told["message"]
     assert "param" in told

@@ -51,12 +51,19 @@ class Native:
         return failed_event(failure.code, failure.message, response_id)
 
 
+UNAUTHORIZED = 401
+WRONG_KEY = "invalid_api_key"  # the one code that programs written for that API ask for
+
+
 class OpenAI(Native):
     """For the public API's clients: always its envelope, also around what the backend said in other words."""
 
     def body(self, failure: Failure) -> bytes:
         members = {**failure.members(), "param": param_of(failure)}
-        return error_body(failure.code, said(failure), kind=failure.kind, **members)
+        code = failure.code
+        if failure.status == UNAUTHORIZED:
+            code, members["reason"] = WRONG_KEY, code
+        return error_body(code, said(failure), kind=failure.kind, **members)
 
     def event(self, failure: Failure, response_id: str | None) -> bytes:
         return b"data: " + self.body(failure) + b"\n\n"
