@@ -96,8 +96,8 @@ export function createRequest(
 /** A key that enforces a model gets it whatever is asked for. */
 function modelsOf(asked: string, { enforcement: { model } }: ApiKey) {
   return model && model !== asked
-    ? { model, requested_model: asked }
-    : { model: asked, requested_model: null };
+    ? { model, requested_model: asked, served_model: null }
+    : { model: asked, requested_model: null, served_model: null };
 }
 
 function createUsage(random: Random): NonNullable<RequestLog['usage']> {

@@ -136,7 +136,16 @@ async def test_scenario_42_a_turn_without_a_price_is_counted_as_such_and_not_as_
 
 async def test_what_an_older_version_left_in_the_spool_is_stored(database: Database, spool: Spool) -> None:
     writer, turn = await writer_for(database, spool), asked()
-    new = {"requested_model", "session", "client_ip", "cost_micros", "pricing_status", "cache_write_tokens", "routing"}
+    new = {
+        "requested_model",
+        "served_model",
+        "session",
+        "client_ip",
+        "cost_micros",
+        "pricing_status",
+        "cache_write_tokens",
+        "routing",
+    }
     row = orjson.loads(final_row(turn, begun_row(turn), ended()))
     spool.end(turn.id, orjson.dumps({name: value for name, value in row.items() if name not in new}))
     await writer.drain()

@@ -14,6 +14,7 @@ from tests.gateway.scripted import (
     DELTA,
     ITEM,
     SSE_HEAD,
+    USAGE,
     Rig,
     Script,
     chunk,
@@ -39,6 +40,16 @@ async def test_a_stream_passes_unchanged_and_leaves_one_row(rig: Rig) -> None:
     assert (row["status"], row["http_status"], row["input_tokens"], row["output_tokens"]) == ("succeeded", 200, 10, 5)
     assert [a["outcome"] for a in row["attempts"]] == ["served"]
     assert rig.house.known.leases.total() == 0
+
+
+@pytest.mark.parametrize(("served", "told"), [("gpt-5.5", None), ("gpt-5.4-mini", "gpt-5.4-mini"), (None, None)])
+async def test_another_model_than_asked_for_is_written_down(rig: Rig, served: str | None, told: str | None) -> None:
+    completed = event("response.completed", response={"id": "resp_1", "output": [], "usage": USAGE, "model": served})
+    rig.backend.scripts = [says(whole(CREATED, DELTA, completed))]
+    async with rig.post() as answer:
+        await answer.read()
+    (row,) = await rig.settled()
+    assert (row["model"], row["served_model"]) == ("gpt-5.5", told)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])

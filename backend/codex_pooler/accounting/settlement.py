@@ -20,7 +20,8 @@ LONGEST_TEXT = 160
 class Asked(msgspec.Struct, frozen=True):
     """What is known of a turn when it is admitted.  ``admitted_at`` is in unix seconds.
 
-    ``requested_model`` is set only where the key's policy replaced it by ``model``; ``session`` is a keyed digest.
+    ``requested_model`` is set only where the key's policy or another name of the pool's replaced it by ``model``;
+    ``session`` is a keyed digest.
     """
 
     id: str
@@ -57,7 +58,8 @@ class Tried:
 class Ended(msgspec.Struct, frozen=True):
     """How the turn ended.  Times in milliseconds; ``usage`` is None when the backend reported none.
 
-    ``routing`` explains the choice of the account and must be JSON-able.
+    ``routing`` explains the choice of the account and must be JSON-able.  ``served_model`` is set only where the
+    backend says that another model answered than was asked for.
     """
 
     status: str
@@ -72,6 +74,7 @@ class Ended(msgspec.Struct, frozen=True):
     excluded: Mapping[str, int]
     cost: Cost = NO_COST
     routing: Mapping[str, Any] | None = None
+    served_model: str | None = None
 
 
 def begun_row(asked: Asked) -> bytes:
@@ -128,6 +131,7 @@ def final_row(asked: Asked, begun: bytes, ended: Ended) -> bytes:
         "attempts": [_attempt(number, tried) for number, tried in enumerate(ended.attempts, 1)],
         "excluded": ended.excluded if type(ended.excluded) is dict else dict(ended.excluded),
         "routing": ended.routing,
+        "served_model": clean(ended.served_model),
     }
     return begun[:-1] + b"," + orjson.dumps(row)[1:]
 

@@ -40,7 +40,7 @@ class Course(Book):
     def _ended(self, outcome: Outcome) -> Ended:
         terminal, first = outcome.terminal, self.first_output_at
         usage, tier = (terminal.usage, terminal.service_tier) if terminal else (None, None)
-        models = (terminal.model if terminal else None, self.turn.fields.model)
+        served, asked_for = terminal.model if terminal else None, self.turn.fields.model
         return Ended(
             status=outcome.status,
             http_status=outcome.http_status,
@@ -52,8 +52,9 @@ class Course(Book):
             response_bytes=self.sink.bytes_sent + self.last_bytes,
             attempts=self.tried(),
             excluded=self.excluded,
-            cost=self.house.prices.current.cost(models, self.turn.fields.service_tier, tier, usage),
+            cost=self.house.prices.current.cost((served, asked_for), self.turn.fields.service_tier, tier, usage),
             routing=self.routing,
+            served_model=served if served != asked_for else None,
         )
 
 

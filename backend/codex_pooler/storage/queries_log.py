@@ -20,6 +20,7 @@ COLUMNS = {
     "client": "text",
     "model": "text",
     "requested_model": "text",
+    "served_model": "text",
     "effort": "text",
     "service_tier": "text",
     "status": "text",

@@ -109,6 +109,7 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
         excluded={"paused": 2},
         cost=Cost(1_234_567, "priced"),
         routing=routing,
+        served_model="gpt-5-codex-mini",
     )
     async with database.session() as session:
         await session.run(STORE, {"rows": f"[{final_row(asked, begun_row(asked), ended).decode()}]"})
@@ -128,6 +129,7 @@ async def test_the_detail_is_what_the_gateway_wrote_down(
     assert (seen["api_key"], seen["account"]) == ({"id": None, "name": "ci"}, {"id": None, "name": "second"})
     assert (seen["request_bytes"], seen["response_bytes"]) == (512, 2048)
     assert (seen["model"], seen["requested_model"]) == ("gpt-5-codex", "gpt-5.5")
+    assert seen["served_model"] == "gpt-5-codex-mini"
     assert (seen["session"], seen["client_ip"]) == ("5e55", "192.0.2.7")
     assert seen["cost"] == {"usd": "1.234567", "state": "priced", "pricing_status": "priced"}
     assert seen["routing"] == routing | {

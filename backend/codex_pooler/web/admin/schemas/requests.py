@@ -74,7 +74,11 @@ class TurnCost(Shape):
 
 
 class RequestLog(Shape):
-    """One turn: metadata only.  ``requested_model`` is null unless the key's policy replaced it by ``model``."""
+    """One turn: metadata only.
+
+    ``requested_model`` is null unless the key's policy or an alias of the pool replaced it by ``model``, and
+    ``served_model`` unless the backend says that another model answered than ``model``.
+    """
 
     id = out(fields.UUID)
     admitted_at = out(Instant)
@@ -84,6 +88,7 @@ class RequestLog(Shape):
     error_code = text(null=True)
     model = text(null=True)
     requested_model = text(null=True)
+    served_model = text(null=True)
     effort = text(null=True)
     service_tier = text(null=True)
     route = text()
