@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+WORKERS = str(2 * (os.cpu_count() or 1))  # of pytest: most tests wait for processes more than they compute
 TALLY = re.compile(r"\b\d+ (passed|failed|errors?)\b")
 
 
@@ -63,7 +64,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         Check("ruff format", (str(BIN / "ruff"), "format", "--check", "--quiet", ".")),
         Check("mypy", (str(BIN / "mypy"), "--no-error-summary")),
     ),
-    "python": (Check("pytest", (str(BIN / "pytest"), "-q", "-n", "auto", "--dist", "loadfile")),),
+    "python": (Check("pytest", (str(BIN / "pytest"), "-q", "-n", WORKERS, "--dist", "loadfile")),),
     "console": (Check("console", ("npm", "run", "--silent", "check")),),
     "browser": (Check("browser", ("npm", "run", "--silent", "e2e"), missing_browser),),
 }
