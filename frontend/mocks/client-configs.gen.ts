@@ -118,7 +118,7 @@ export const CLIENT_CONFIGS: ClientConfig[] = [
     "kind": "agent",
     "base_url": "https://pooler.example.com",
     "notes": [
-      "The pool's models answer in Claude's place. An operator can also let the pool accept Claude's own names, so that switching models in Claude Code works."
+      "The pool's models answer in Claude's place, also under Claude's own names. Which model answers to which name an operator decides with the pool's other names for models."
     ],
     "variants": [
       {
