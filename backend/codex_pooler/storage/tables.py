@@ -194,9 +194,7 @@ operators = sa.Table(
     text("timezone", "UTC"),
     number("version", 1),
     text("datetime_format", "default"),
-    sa.Column(
-        "preferences", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")
-    ),  # the console's own
+    sa.Column("preferences", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # the console's own
     flag("must_change_password", False),
     # the second factor: on once confirmed; a code counts once, so the last step that was used is kept
     sa.Column("totp_sealed", sa.LargeBinary),
