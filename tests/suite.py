@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-WORKERS = str(2 * (os.cpu_count() or 1))  # of pytest: most tests wait for processes more than they compute
+WORKERS = str(max(2, 3 * (os.cpu_count() or 1) // 2))  # of pytest: tests wait for processes more than they compute
 TALLY = re.compile(r"\b\d+ (passed|failed|errors?)\b")
 
 
