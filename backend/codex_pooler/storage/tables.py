@@ -57,8 +57,6 @@ STRATEGIES = (
 ACCOUNT_STATES = ("pending", "active", "draining", "paused", "reauth_required", "disabled")
 KEY_STATES = ("active", "paused", "revoked")
 ROLES = ("instance_owner", "instance_admin", "instance_viewer")
-AUTH_METHODS = ("password", "password_totp", "recovery")
-DATETIME_FORMATS = ("default", "short", "long", "iso8601")
 REQUEST_STATES = ("succeeded", "failed", "rejected", "cancelled", "interrupted")
 
 pools = sa.Table(
@@ -193,20 +191,12 @@ operators = sa.Table(
     text("status", "active"),
     text("timezone", "UTC"),
     number("version", 1),
-    text("datetime_format", "default"),
-    sa.Column("preferences", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # the console's own
-    flag("must_change_password", False),
-    # the second factor: on once confirmed; a code counts once, so the last step that was used is kept
-    sa.Column("totp_sealed", sa.LargeBinary),
-    instant("totp_confirmed_at", nullable=True),
-    sa.Column("totp_last_step", sa.BigInteger),
     instant("last_login_at", nullable=True),
     instant("password_changed_at", now=True),
     instant("created_at", now=True),
     instant("updated_at", now=True),
     one_of("role", *ROLES),
     one_of("status", "active", "disabled"),
-    one_of("datetime_format", *DATETIME_FORMATS),
 )
 
 operator_sessions = sa.Table(
@@ -216,53 +206,9 @@ operator_sessions = sa.Table(
     sa.Column("id", sa.Uuid, nullable=False, unique=True),
     sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), index=True),
     sa.Column("data", JSONB, nullable=False),
-    text("auth_method", "password"),
-    text("client_ip", nullable=True),
-    text("user_agent", nullable=True),
-    instant("proved_at", now=True),  # when its holder last gave a password or a code
     instant("created_at", now=True),
     instant("seen_at", now=True),
     instant("expires_at"),
-    one_of("auth_method", *AUTH_METHODS),
-)
-
-operator_recovery_codes = sa.Table(
-    "operator_recovery_codes",
-    metadata,
-    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("digest", sa.LargeBinary, primary_key=True),
-    instant("used_at", nullable=True),
-)
-
-# A password was right and the second factor is awaited; ``nonce`` is the digest of what the browser holds.
-pending_logins = sa.Table(
-    "pending_logins",
-    metadata,
-    sa.Column("nonce", sa.LargeBinary, primary_key=True),
-    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), nullable=False, index=True),
-    number("attempts", 0),
-    instant("expires_at"),
-)
-
-# Links by which a forgotten password is set anew; each is for the password of ``password_changed_at`` alone.
-password_resets = sa.Table(
-    "password_resets",
-    metadata,
-    sa.Column("digest", sa.LargeBinary, primary_key=True),
-    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="CASCADE"), nullable=False, index=True),
-    instant("password_changed_at"),
-    instant("expires_at"),
-    instant("used_at", nullable=True),
-)
-
-# Failed sign-ins, by the keyed digest of an e-mail address or of a network address; never in plain.
-login_failures = sa.Table(
-    "login_failures",
-    metadata,
-    sa.Column("name", sa.LargeBinary, primary_key=True),
-    number("failures", 0),
-    instant("last_at", now=True),
-    instant("blocked_until", nullable=True),
 )
 
 operator_tokens = sa.Table(
@@ -274,9 +220,6 @@ operator_tokens = sa.Table(
     sa.Column("prefix", sa.Text, nullable=False, unique=True),
     sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("scopes", ARRAY(sa.Text), nullable=False),
-    sa.Column("pool_ids", ARRAY(sa.Uuid)),  # null: every pool that its owner sees
-    sa.Column("allowed_networks", ARRAY(sa.Text)),  # CIDRs; null: from anywhere
-    number("version", 1),
     instant("expires_at"),
     instant("last_used_at", nullable=True),
     instant("created_at", now=True),
@@ -476,46 +419,6 @@ instance_settings = sa.Table(
     sa.Column("value", JSONB, nullable=False),
     number("version", 1),
     instant("updated_at", now=True),
-)
-
-# What settings were before and after each change; secrets never stand in it.
-settings_history = sa.Table(
-    "settings_history",
-    metadata,
-    key(),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("value", JSONB, nullable=False),
-    sa.Column("operator_id", sa.Uuid, sa.ForeignKey("operators.id", ondelete="SET NULL")),
-    text("operator_label", nullable=True),
-    text("reason", nullable=True),
-    instant("changed_at", now=True),
-    sa.UniqueConstraint("name", "version"),
-)
-
-# What changed, for consoles on every process, some minutes long; written with the change itself.
-admin_events = sa.Table(
-    "admin_events",
-    metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("topic", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("ids", ARRAY(sa.Uuid), nullable=False),
-    sa.Column("pool_ids", ARRAY(sa.Uuid), nullable=False),
-    sa.Column("origin", sa.Uuid),  # the process that has told its own consoles already
-    instant("at", now=True),
-)
-sa.Index("ix_admin_events_at", admin_events.c.at)
-
-# Answers to changes that may be asked for twice; an answer that holds a secret is sealed.
-idempotency_keys = sa.Table(
-    "idempotency_keys",
-    metadata,
-    sa.Column("digest", sa.LargeBinary, primary_key=True),  # of the caller, the route and the key
-    sa.Column("request_digest", sa.LargeBinary, nullable=False),
-    sa.Column("status", sa.Integer),  # null: it is being carried out
-    sa.Column("answer_sealed", sa.LargeBinary),
-    instant("created_at", now=True),
 )
 
 # -- logins on their way in
