@@ -40,7 +40,7 @@ async def test_one_form_makes_a_file_that_turns_can_use(gateway: Gateway) -> Non
     assert (made["status"], made["status_details"]) == ("processed", None)
     assert abs(made["created_at"] - time.time()) < 60
     assert made["expires_at"] - made["created_at"] == 86_400
-    announced, put, *finished = await arrived(gateway, "/")
+    announced, put, *finished = await gateway.arrived()
     assert announced["body"] == {"file_name": "canary-name.pdf", "file_size": len(DATA), "use_case": "codex"}
     assert (put["method"], put["body_bytes"]) == ("PUT", len(DATA))
     assert put["headers"]["x-ms-blob-type"] == "BlockBlob"
@@ -139,7 +139,7 @@ async def test_what_cannot_be_a_file_is_refused_here(gateway: Gateway) -> None:
     form = aiohttp.FormData({"purpose": "vision"}, default_to_multipart=True)
     assert (await ask(gateway, "POST", PATH, data=form)).param == "file"
     assert (await ask(gateway, "POST", PATH, json={"file": "x"})).code == "unsupported_media_type"
-    assert await arrived(gateway, "/") == []
+    assert await gateway.arrived() == []
 
 
 async def test_what_has_no_effect_is_named_or_refused_by_strict_pools(gateway: Gateway) -> None:

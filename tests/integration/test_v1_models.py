@@ -29,6 +29,8 @@ async def test_models_are_listed_for_the_tools_that_choose_one(gateway: Gateway)
     model = models["gpt-5.5"]
     assert (model["object"], model["owned_by"], model["context_length"]) == ("model", "codex-pooler", 258_400)
     assert model["supports_reasoning"]
+    assert "codex-auto-review" not in models, "a client's own errands are none of people's choices"
+    assert (await get(gateway, "/v1/models/codex-auto-review"))[2]["id"] == "codex-auto-review"
     assert (await get(gateway, "/v1/models", **{"If-None-Match": headers["etag"]}))[0] == 304
     assert (await get(gateway, "/v1/models/GPT-5.5"))[2] == model
     status, _, told = await get(gateway, "/v1/models/gpt-2")

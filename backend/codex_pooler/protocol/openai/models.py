@@ -7,6 +7,7 @@ from typing import Any
 
 OWNER = "codex-pooler"
 CREATED = 0  # Unix seconds; the backend does not say when a model came out
+LISTED = "list"  # the visibility of what people may choose; the rest is for clients' own errands
 USABLE_PERCENT = 95  # of a context window, where the description does not say
 
 
@@ -27,6 +28,11 @@ def model_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
     length = context_length(entry)
     return model if length is None else {**model, "context_length": length}
+
+
+def is_listed(entry: Mapping[str, Any]) -> bool:
+    """Whether people are to choose from lists with this model in them."""
+    return entry.get("visibility") in (None, LISTED)
 
 
 def context_length(entry: Mapping[str, Any]) -> int | None:

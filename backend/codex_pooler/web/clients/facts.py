@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from codex_pooler.protocol.openai.models import is_listed
 from codex_pooler.snapshot.catalog import Catalog
 
 Entry = Mapping[str, Any]  # a model as the backend describes it
@@ -18,7 +19,6 @@ USUAL_MODEL = "gpt-5.5"  # as long as no catalogue is known
 WINDOW = 272_000  # tokens of input, as long as no catalogue is known
 OUTPUT = 128_000  # tokens of output that the backend grants every model; catalogues do not say
 WHOLE = 100  # percent
-LISTED = "list"  # the visibility of what people may choose
 GPT = re.compile(r"(?i)\bgpt\b")
 
 
@@ -71,7 +71,7 @@ def _offered(catalogs: Iterable[Catalog]) -> tuple[Offered, ...]:
     for catalog in catalogs:
         for model in catalog.models:
             entries.setdefault(model.slug, orjson.loads(model.json))
-    shown = [entry for entry in entries.values() if entry.get("visibility", LISTED) == LISTED]
+    shown = [entry for entry in entries.values() if is_listed(entry)]
     return tuple(_model(entry) for entry in sorted(shown, key=_rank))
 
 

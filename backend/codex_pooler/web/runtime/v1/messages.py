@@ -16,6 +16,7 @@ from codex_pooler.protocol.anthropic.message import shape_for
 from codex_pooler.protocol.anthropic.request import Asked, translate
 from codex_pooler.protocol.anthropic.thinking import fitted
 from codex_pooler.protocol.dialects import ANTHROPIC
+from codex_pooler.protocol.openai.models import LISTED
 from codex_pooler.protocol.translation import Translated
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.web.bodies import read_body
@@ -106,7 +107,7 @@ def model_for(name: str, caller: Caller) -> str | None:
     models = _models(caller)
     if name in models:
         return None
-    listed = [model.slug for model in sorted(models.values(), key=_place) if model.visibility in (None, "list")]
+    listed = [model.slug for model in sorted(models.values(), key=_place) if model.visibility in (None, LISTED)]
     policy = caller.key.policy
     if not listed and policy.allowed_models is None and policy.enforced_model is None:
         raise PolicyRefused(503, "no_eligible_backend", NO_MODEL, "model")

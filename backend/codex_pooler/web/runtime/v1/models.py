@@ -14,7 +14,7 @@ from codex_pooler.protocol.anthropic.models import model_of as anthropic_model_o
 from codex_pooler.protocol.anthropic.models import models_page
 from codex_pooler.protocol.dialects import ANTHROPIC, OPENAI, Dialect
 from codex_pooler.protocol.failure import Failure
-from codex_pooler.protocol.openai.models import model_of
+from codex_pooler.protocol.openai.models import LISTED, is_listed, model_of
 from codex_pooler.snapshot.catalog import Listing
 from codex_pooler.snapshot.model import Alias
 from codex_pooler.web.errors import refused
@@ -94,14 +94,15 @@ def _page(caller: Caller, dialect: Dialect) -> Page:
 
 
 def make_page(listing: Listing, aliases: Sequence[Alias], dialect: Dialect) -> Page:
-    """The listing, and behind it the other names of what it has."""
+    """The listing, and behind it the other names of what it has.  Hidden models can be shown, but are not listed."""
     entries = list(_entries(listing, aliases))
+    listed = [entry for entry in entries if is_listed(entry)]
     if dialect is ANTHROPIC:
-        body = orjson.dumps(models_page(entries))
         models = [anthropic_model_of(entry) for entry in entries]
+        body = orjson.dumps(models_page(listed))
     else:
         models = [model_of(entry) for entry in entries]
-        body = orjson.dumps({"object": "list", "data": models})
+        body = orjson.dumps({"object": "list", "data": [model_of(entry) for entry in listed]})
     etag = f'W/"cp-v1-models-{hashlib.sha256(body).hexdigest()}"'
     return Page(etag, body, {str(model["id"]).casefold(): orjson.dumps(model) for model in models})
 
@@ -113,4 +114,4 @@ def _entries(listing: Listing, aliases: Sequence[Alias]) -> Iterator[dict[str, A
     for alias in aliases:
         entry = entries.get(alias.model.casefold())
         if entry is not None and "*" not in alias.match and alias.match.casefold() not in entries:
-            yield {**entry, "slug": alias.match, "display_name": f"{alias.match} ({alias.model})"}
+            yield {**entry, "visibility": LISTED, "slug": alias.match, "display_name": f"{alias.match} ({alias.model})"}
