@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from e2e.clients.spawned import printed
 
 CONFIG = """
 model = "{model}"
@@ -102,22 +103,7 @@ class Codex:
 
     async def run(self, *arguments: str) -> str:
         """Run the program to its end; its standard output.  Fails the test when the program fails."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command(*arguments),
-            cwd=self.work,
-            env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(SECONDS):
-                out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-        assert process.returncode == 0, (out + err).decode()[-3000:]
-        return out.decode()
+        return await printed(self.command(*arguments), self.work, self.environment, SECONDS)
 
     async def exec(self, *arguments: str) -> Run:
         """``codex exec``; a new session unless the arguments say otherwise."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.clients.pool import Pool
+from e2e.clients.spawned import printed
 
 MODEL = "gpt-5.5"
 CONFIGURED = "http://localhost:4000"  # the address in a configuration of a gateway that is not told its own
@@ -77,24 +77,7 @@ class Person:
 
     async def types(self, line: str) -> str:
         """Run a shell line to its end after the profile was read; what it printed.  Fails the test when it fails."""
-        process = await asyncio.create_subprocess_exec(
-            "sh",
-            "-ec",
-            AS_TOLD + line,
-            cwd=self.work,
-            env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(SECONDS):
-                out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-        assert process.returncode == 0, (out + b"\n" + err).decode()[-4000:]
-        return out.decode()
+        return await printed(("sh", "-ec", AS_TOLD + line), self.work, self.environment, SECONDS)
 
     async def checks(self, configuration: Mapping[str, Any]) -> str:
         """Type the check that is shown beside the configuration."""

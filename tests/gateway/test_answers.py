@@ -12,9 +12,10 @@ import pytest
 
 from codex_pooler.gateway import answers
 from codex_pooler.gateway.classify import classify
-from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.gateway.turn import Ending
 from codex_pooler.keys.limits import KeyLimitReached
 from codex_pooler.protocol.errors import error_frame
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.routing.candidates import NoCandidate
 from codex_pooler.snapshot.model import Key, Limit, Pool

@@ -11,7 +11,7 @@ import pytest
 
 from codex_pooler.gateway.call import CallAnswer, CallRequest, run_call
 from codex_pooler.gateway.house import moment
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.snapshot.model import Key, Limit
 from codex_pooler.upstream.pool import ConnectionPool
 from tests.gateway.scripted import Rig, Script, refuses, says

@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_pooler.gateway.relay import Relay
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.errors import failed_event
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead, body_of
 from codex_pooler.protocol.sse import TERMINAL_TYPES
 from codex_pooler.upstream.connection import UpstreamConnection

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from uuid import UUID
 
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.snapshot.rules import rules_of
 from codex_pooler.snapshot.settings import Bulkhead, Bulkheads
 from codex_pooler.telemetry.metrics import ADMISSION_IN_USE, ADMISSION_REFUSED, ADMISSION_WAITING, Gauges, Metrics

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from codex_pooler.gateway.classify import Blame, Verdict
-from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.gateway.turn import Ending
 from codex_pooler.keys.limits import KeyLimitReached
 from codex_pooler.keys.wording import duration
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.quota.refusals import RATE_LIMITED
 from codex_pooler.routing.candidates import NoCandidate
 

@@ -10,8 +10,9 @@ from typing import Protocol
 from codex_pooler.gateway import budgets
 from codex_pooler.gateway.classify import Blame, classify
 from codex_pooler.gateway.commit import Hold
-from codex_pooler.gateway.turn import Ending, Failure, Sink
+from codex_pooler.gateway.turn import Ending, Sink
 from codex_pooler.protocol.events import Terminal
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
 
 BROKEN = "stream_incomplete"  # a code that every client takes as "try again"

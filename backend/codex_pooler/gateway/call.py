@@ -15,8 +15,9 @@ from codex_pooler.gateway.call_trial import GONE, attempt
 from codex_pooler.gateway.choosing import chosen
 from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.house import House, moment
-from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.gateway.turn import Ending
 from codex_pooler.keys.limits import Estimate, KeyLimitReached
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.usage import Usage, read_usage
 from codex_pooler.routing.candidates import Choice, NoCandidate, RouteRequest, choose

@@ -9,7 +9,7 @@ from uuid import UUID
 from codex_pooler.accounting.settlement import Asked, Ended
 from codex_pooler.gateway.book import Book, ms
 from codex_pooler.gateway.house import moment
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.usage import Usage
 from codex_pooler.routing.candidates import Moment
 from codex_pooler.snapshot.model import Key

@@ -6,7 +6,8 @@ from codex_pooler.gateway import answers
 from codex_pooler.gateway.classify import Blame, Verdict
 from codex_pooler.gateway.course import Course
 from codex_pooler.gateway.house import moment
-from codex_pooler.gateway.turn import Ending, Failure, Outcome
+from codex_pooler.gateway.turn import Ending, Outcome
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.routing.candidates import NoCandidate, choose
 
 CANCELLED = Outcome("cancelled", http_status=499, error_code="client_disconnected")

@@ -10,9 +10,10 @@ import msgspec
 from codex_pooler.gateway import answers
 from codex_pooler.gateway.files import FileRefused
 from codex_pooler.gateway.house import House
-from codex_pooler.gateway.turn import Failure, TurnRequest
+from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.keys.limits import KeyLimitReached, Reservation, estimate
 from codex_pooler.keys.policy import PolicyRefused, shaped
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.file_ids import referenced_files
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.routing.candidates import RouteRequest

@@ -16,7 +16,8 @@ from codex_pooler.gateway.classify import classify
 from codex_pooler.gateway.house import House
 from codex_pooler.gateway.http_way import HttpWay
 from codex_pooler.gateway.learn import learn_limits
-from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.gateway.turn import Ending
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ProtocolError, ResponseHead
 from codex_pooler.snapshot.model import UNREADABLE, Account
 from codex_pooler.upstream.pool import ConnectFailed

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from codex_pooler.protocol.events import Terminal
-from codex_pooler.protocol.failure import Failure as Failure
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.requests import RoutedFields
 from codex_pooler.routing.candidates import Moment

@@ -17,11 +17,8 @@ from codex_pooler.protocol.anthropic.message import shape_for
 from codex_pooler.protocol.anthropic.request import Voice
 from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.sse import EventScanner, SseEvent
-from codex_pooler.simulator.events import Turn, compose
-from codex_pooler.simulator.faults import HTTP
-from codex_pooler.simulator.responses import open_turn
-from codex_pooler.simulator.world import new_world
 from tests.protocol.anthropic.sdk import Event, accumulated, decoded
+from tests.protocol.backend import played
 
 QUIET = Voice("claude-x", names={"short": "a name that is longer"})
 THINKING = Voice("claude-x", thinks=True, names=QUIET.names)
@@ -120,19 +117,6 @@ def shaped(items: Sequence[Event], voice: Voice = THINKING, **more: Any) -> Even
     return message
 
 
-def played(prompt: str, **settings_: Any) -> bytes:
-    """A turn of the simulated backend."""
-    world = new_world(seed=3, accounts=1)
-    for name, value in settings_.items():
-        setattr(world.settings, name, value)
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": prompt}]}
-    tools = [{"type": "function", "name": "Bash", "parameters": {}}]
-    body = {"model": "gpt-5.5", "stream": True, "store": False, "input": [item], "tools": tools}
-    given_ = open_turn(world, next(iter(world.accounts.values())), body, (), 10, HTTP)
-    assert isinstance(given_, Turn)
-    return b"".join(event.sse for event in compose(given_, world).events)
-
-
 ITEMS = [
     text_item("hello there"),
     text_item("two", "parts", notes=[NOTE, {"type": "file_citation"}]),
@@ -151,9 +135,9 @@ ITEMS = [
     {"type": "something_new", "id": "x"},
 ]
 STREAMS = [
-    played("Reply with exactly: hello there, dear friend"),
-    played("run the shell command: ls"),
-    played("say 30 words", empty_completed_output=True),
+    played("Reply with exactly: hello there, dear friend", tool="Bash"),
+    played("run the shell command: ls", tool="Bash"),
+    played("say 30 words", tool="Bash", empty_completed_output=True),
     wire(turn(*ITEMS)),
     wire(turn(*ITEMS, told="last")),
     wire([{"type": "error", "code": "server_error", "message": "no"}]),

@@ -15,10 +15,7 @@ from hypothesis import strategies as st
 from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.openai.responses_events import MOST_KEPT, ResponsesStream
 from codex_pooler.protocol.sse import EventScanner, SseEvent
-from codex_pooler.simulator.events import Turn, compose
-from codex_pooler.simulator.faults import HTTP
-from codex_pooler.simulator.responses import open_turn
-from codex_pooler.simulator.world import new_world
+from tests.protocol.backend import played
 
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
 SAID = {**MESSAGE, "content": [{"type": "output_text", "text": "hello there", "annotations": []}]}
@@ -78,19 +75,6 @@ def accumulated(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def numbered(*events: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
-
-
-def played(prompt: str, **settings_: Any) -> bytes:
-    """A turn of the simulated backend."""
-    world = new_world(seed=3, accounts=1)
-    for name, value in settings_.items():
-        setattr(world.settings, name, value)
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": prompt}]}
-    tools = [{"type": "function", "name": "shell", "parameters": {}}]
-    body = {"model": "gpt-5.5", "stream": True, "store": False, "input": [item], "tools": tools}
-    turn = open_turn(world, next(iter(world.accounts.values())), body, (), 10, HTTP)
-    assert isinstance(turn, Turn)
-    return b"".join(event.sse for event in compose(turn, world).events)
 
 
 STREAMS = [

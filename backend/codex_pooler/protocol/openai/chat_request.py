@@ -11,8 +11,9 @@ import msgspec
 
 from codex_pooler.protocol.openai.chat_messages import Conversation, read_messages
 from codex_pooler.protocol.openai.chat_tools import choice_of, format_of, search_of, tools_of
+from codex_pooler.protocol.openai.members import Given, left_out, read_members
 from codex_pooler.protocol.openai.responses_input import read_input
-from codex_pooler.protocol.openai.responses_request import ALIASES, ENCRYPTED, UNSUPPORTED, reasoning_of
+from codex_pooler.protocol.openai.responses_request import ALIASES, ENCRYPTED, reasoning_of
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.protocol.translation import Translated
 
@@ -77,24 +78,17 @@ class Asked:
     reasoning: bool = False
 
 
-Given = Mapping[str, msgspec.Raw]
-_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _plain: Callable[[msgspec.Raw], Any] = msgspec.json.decode
 
 
 def read_chat(body: bytes, *, show_reasoning: bool = False) -> Asked:
     """Raises BadRequest.  ``show_reasoning``: summaries are shown to clients that do not ask, too."""
-    try:
-        given = {name: value for name, value in _top_level.decode(body).items() if bytes(value) != b"null"}
-        return _asked(given, show_reasoning=show_reasoning)
-    except msgspec.ValidationError:
-        raise BadRequest("the body must be a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("the body is not valid JSON") from None
+    return read_members(body, lambda given: _asked(given, show_reasoning=show_reasoning))
 
 
 def _asked(given: Given, *, show_reasoning: bool) -> Asked:
-    ignored = _left_out(given)
+    rest = {name: value for name, value in given.items() if name not in PASSED and name not in READ}
+    ignored = left_out(rest, NO_OPS, REFUSED)
     text = _text(given)
     items, instructions, opening = _conversation(given, text)
     reasoning, shown = _reasoning(given, show_reasoning=show_reasoning)
@@ -106,15 +100,6 @@ def _asked(given: Given, *, show_reasoning: bool) -> Asked:
     options = _plain(given["stream_options"]) if "stream_options" in given else None
     usage = isinstance(options, dict) and options.get("include_usage") is True
     return Asked(Translated(members, ignored, opening), _flag(given, "stream"), usage, shown)
-
-
-def _left_out(given: Given) -> tuple[str, ...]:
-    """The names of what has no effect, though it was meant to.  Raises BadRequest."""
-    rest = {name: value for name, value in given.items() if name not in PASSED and name not in READ}
-    ignored = [name for name, value in rest.items() if name not in NO_OPS or _plain(value) not in NO_OPS[name]]
-    if refused := next((name for name in ignored if name in REFUSED), None):
-        raise BadRequest(REFUSED[refused], refused, UNSUPPORTED)
-    return tuple(ignored)
 
 
 def _conversation(given: Given, text: Mapping[str, Any]) -> tuple[list[Any], str, bytes]:

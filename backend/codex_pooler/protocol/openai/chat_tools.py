@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from codex_pooler.protocol.openai.responses_request import OFFERED, SEARCHES, UNSUPPORTED
+from codex_pooler.protocol.openai.members import UNSUPPORTED
+from codex_pooler.protocol.openai.responses_request import OFFERED, SEARCHES
 from codex_pooler.protocol.requests import BadRequest
 
 SEARCHING = SEARCHES | {"web_search"}

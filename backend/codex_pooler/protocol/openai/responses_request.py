@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from codex_pooler.protocol.openai.responses_input import REFERENCE, Input, read_input
+from codex_pooler.protocol.openai.members import UNSUPPORTED, Given, left_out, read_members
+from codex_pooler.protocol.openai.responses_input import REFERENCE, read_input
 from codex_pooler.protocol.requests import BadRequest
 from codex_pooler.protocol.translation import Translated
 
-UNSUPPORTED = "unsupported_parameter"
 PASSED = frozenset({"instructions", "parallel_tool_calls", "text", "client_metadata", "service_tier"})
 NAMES = frozenset({"model", "prompt_cache_key"})  # whoever makes a turn of this reads them
 READ = frozenset({"input", "tools", "tool_choice", "reasoning", "include"})
@@ -67,7 +67,6 @@ class _Tool(msgspec.Struct):
     function: dict[str, msgspec.Raw] | None = None
 
 
-_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _tools, _tool = msgspec.json.Decoder(list[msgspec.Raw]), msgspec.json.Decoder(_Tool)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _plain = msgspec.json.decode
@@ -75,16 +74,10 @@ _plain = msgspec.json.decode
 
 def read_request(body: bytes, *, on_socket: bool = False) -> Asked:
     """Raises BadRequest.  ``on_socket``: a websocket message, which may continue an earlier response."""
-    try:
-        given = {name: value for name, value in _top_level.decode(body).items() if bytes(value) != b"null"}
-        return _asked(given, on_socket=on_socket)
-    except msgspec.ValidationError:
-        raise BadRequest("the body must be a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("the body is not valid JSON") from None
+    return read_members(body, lambda given: _asked(given, on_socket=on_socket))
 
 
-def _asked(given: dict[str, msgspec.Raw], *, on_socket: bool) -> Asked:
+def _asked(given: Given, *, on_socket: bool) -> Asked:
     if "input" not in given:
         raise BadRequest("give what is to be answered in the member 'input'", "input")
     found = read_input(given["input"])
@@ -103,20 +96,9 @@ def _asked(given: dict[str, msgspec.Raw], *, on_socket: bool) -> Asked:
     elif "previous_response_id" in given and not found.continued:
         raise BadRequest(LOST_RESPONSE, "previous_response_id", UNSUPPORTED)
     taken = PASSED | NAMES | READ | HANDLED | ALIASES | (OF_FRAMES if on_socket else frozenset({"type"}))
-    ignored = _left_out({name: value for name, value in given.items() if name not in taken}, found)
+    rest = {name: value for name, value in given.items() if name not in taken}
+    ignored = (*left_out(rest, NO_OPS, REFUSED), *([REFERENCE] if found.referring else []))
     return Asked(Translated(members, ignored, found.opening), _truth(given.get("stream")))
-
-
-def _left_out(rest: Mapping[str, msgspec.Raw], found: Input) -> tuple[str, ...]:
-    """The names of what has no effect, though it was meant to.  Raises BadRequest."""
-    ignored = [name for name, value in rest.items() if not _changes_nothing(name, value)]
-    if refused := next((name for name in ignored if name in REFUSED), None):
-        raise BadRequest(REFUSED[refused], refused, UNSUPPORTED)
-    return (*ignored, *([REFERENCE] if found.referring else []))
-
-
-def _changes_nothing(name: str, value: msgspec.Raw) -> bool:
-    return name in NO_OPS and _plain(value) in NO_OPS[name]
 
 
 def _truth(value: msgspec.Raw | None) -> bool:

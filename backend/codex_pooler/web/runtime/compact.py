@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.compaction import as_turn, compacted, kept_messages, sealed_digest
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.storage.ids import uuid7_text
 from codex_pooler.web.bodies import read_body
 from codex_pooler.web.errors import answered

@@ -14,9 +14,9 @@ from codex_pooler.accounting.settlement import clean
 from codex_pooler.gateway.call import CallAnswer, CallRequest
 from codex_pooler.gateway.files import ABANDONED, PENDING, UPLOADED, FileRecord, FileRefused
 from codex_pooler.gateway.house import House
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.jobs.file_records import FileKeeper
 from codex_pooler.protocol.destinations import is_loopback, may_lead_out
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.web.runtime.caller import Caller
 from codex_pooler.web.runtime.calls import call_of

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import orjson
 
 from codex_pooler.gateway.attempt import BROKEN
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.errors import error_body, error_frame, failed_frame
 from codex_pooler.protocol.events import CODEX_PREFIX
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.sse import EventScanner
 from codex_pooler.protocol.websocket import frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from aiohttp import web
 
 from codex_pooler.gateway.attempt import BROKEN
 from codex_pooler.gateway.classify import classify
-from codex_pooler.gateway.turn import Ending, Failure
+from codex_pooler.gateway.turn import Ending
 from codex_pooler.protocol.dialects import NATIVE, Dialect
 from codex_pooler.protocol.events import Terminal, read_terminal
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.http1 import ResponseHead
 from codex_pooler.protocol.sse import TERMINAL_TYPES, EventScanner, SseEvent
 from codex_pooler.protocol.translation import Shape, Translation
@@ -67,7 +69,7 @@ class _ClientSink:
         return refused(failure, self._dialect, self._headers)
 
 
-class _EventSink(_ClientSink):
+class _EventSink(_ClientSink, ABC):
     """A stream of server-sent events, whatever they say."""
 
     @property
@@ -91,8 +93,9 @@ class _EventSink(_ClientSink):
             self.fail(failure, None)
         return self._stream.response()
 
+    @abstractmethod
     def fail(self, failure: Failure, response_id: str | None) -> None:
-        raise NotImplementedError
+        """End the stream with the failure, said as its protocol says it."""
 
 
 class SseSink(_EventSink):

@@ -18,11 +18,12 @@ from codex_pooler.gateway import answers
 from codex_pooler.gateway.admission import Overloaded
 from codex_pooler.gateway.house import moment
 from codex_pooler.gateway.legs import LONGEST_FRAME, Legs, SocketWay
-from codex_pooler.gateway.turn import Failure, TurnRequest
+from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.keys.lookup import KeyRefused
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol import websocket as ws
 from codex_pooler.protocol.compaction import is_compaction
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.requests import BadRequest, FrameFields, read_fields, read_frame, without
 from codex_pooler.protocol.websocket import Message
 from codex_pooler.snapshot.model import Key

@@ -35,7 +35,7 @@ export function rawOf({ type }: SettingRule, value: unknown): Raw {
             .join('\n')
         : '';
     case 'secret':
-      return isObject(value) && value['is_set'] === true ? true : '';
+      return isObject(value) && value.is_set === true ? true : '';
     case 'integer':
     case 'text':
     case 'url':

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.openai.audio import (
     MODEL,
     TEXT,
@@ -19,9 +19,9 @@ from codex_pooler.protocol.openai.audio import (
 from codex_pooler.protocol.openai.forms import Form
 from codex_pooler.web.runtime.audio import largest, read_recording, recording_in, transcribing
 from codex_pooler.web.runtime.caller import Caller
-from codex_pooler.web.runtime.v1.entry import entered
+from codex_pooler.web.runtime.v1.entry import check_ignored, entered
 from codex_pooler.web.runtime.v1.patience import Waiting
-from codex_pooler.web.runtime.v1.told import carried, check_ignored, failure_in, headers_of
+from codex_pooler.web.runtime.v1.told import carried, failure_in, headers_of
 
 ROUTE = "/v1/audio/transcriptions"
 NO_TEXT = Failure(502, "transcription_failed", "the backend answered the recording without a text; send it again")

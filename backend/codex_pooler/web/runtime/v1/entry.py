@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -35,11 +35,16 @@ async def entered(request: web.Request, handler: Handler, dialect: Dialect = OPE
     return await answered(request, enter, dialect)
 
 
+def check_ignored(caller: Caller, ignored: Sequence[str]) -> None:
+    """Raises BadRequest where the pool is strict about what would be ignored."""
+    if ignored and caller.key.pool.switches.v1_strict:
+        raise BadRequest(STRICT.format(ignored[0]), ignored[0], "unsupported_parameter")
+
+
 def turn_of(caller: Caller, asked: Translated, route: str, *, stream: bool, **more: Any) -> TurnRequest:
-    """The turn for a translated request; the backend always streams and never stores.  Raises BadRequest, also of what
-    would be ignored where the pool is strict about that."""
-    if asked.ignored and caller.key.pool.switches.v1_strict:
-        raise BadRequest(STRICT.format(asked.ignored[0]), asked.ignored[0], "unsupported_parameter")
+    """The turn for a translated request; the backend always streams and never stores.  Raises BadRequest as
+    ``check_ignored`` does."""
+    check_ignored(caller, asked.ignored)
     members = {**asked.members, "stream": True, "store": False}
     name = members.get("model")
     model = caller.key.pool.model_named(name) if isinstance(name, str) else None

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from codex_pooler.gateway.files import ABANDONED, DELETED, PENDING, FileRecord
-from codex_pooler.gateway.turn import Failure
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.multipart import Part
 from codex_pooler.protocol.openai.forms import Form
 from codex_pooler.protocol.requests import BadRequest
@@ -34,8 +34,8 @@ from codex_pooler.web.runtime.file_calls import (
     remember,
 )
 from codex_pooler.web.runtime.forms import read_parts
-from codex_pooler.web.runtime.v1.entry import entered
-from codex_pooler.web.runtime.v1.told import check_ignored, failure_in, headers_of, told
+from codex_pooler.web.runtime.v1.entry import check_ignored, entered
+from codex_pooler.web.runtime.v1.told import failure_in, headers_of, told
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import orjson
 from aiohttp import web
 
 from codex_pooler.gateway.call import CallRequest
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.keys.policy import check_model
 from codex_pooler.protocol.dialects import OPENAI
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.multipart import FORM_DATA
 from codex_pooler.protocol.openai.forms import Form
 from codex_pooler.protocol.openai.images import (
@@ -35,9 +35,9 @@ from codex_pooler.web.runtime.calls import JSON, call_of
 from codex_pooler.web.runtime.forms import read_parts
 from codex_pooler.web.runtime.images import FIRST_BYTE_SECONDS, ROUTE_CLASS, check_allowed
 from codex_pooler.web.runtime.sinks import ignored_header
-from codex_pooler.web.runtime.v1.entry import entered
+from codex_pooler.web.runtime.v1.entry import check_ignored, entered
 from codex_pooler.web.runtime.v1.patience import Waiting
-from codex_pooler.web.runtime.v1.told import carried, check_ignored, failure_in, headers_of
+from codex_pooler.web.runtime.v1.told import carried, failure_in, headers_of
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 AT_ONCE = 3  # pictures of one request that are being made at the same time

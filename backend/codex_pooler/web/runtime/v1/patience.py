@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.dialects import OPENAI
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.web.errors import refused
 from codex_pooler.web.runtime.sinks import EVENT_STREAM
 from codex_pooler.web.runtime.stream import ClientStream

@@ -9,22 +9,14 @@ from aiohttp import web
 
 from codex_pooler.gateway.admission import Overloaded
 from codex_pooler.gateway.call import CallAnswer, CallRequest
-from codex_pooler.gateway.turn import Failure
 from codex_pooler.protocol.dialects import OPENAI, UNEXPLAINED
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.failure import Failure
 from codex_pooler.web.errors import refused
 from codex_pooler.web.runtime.caller import Caller
 from codex_pooler.web.runtime.calls import carry
 from codex_pooler.web.runtime.sinks import ignored_header
-from codex_pooler.web.runtime.v1.entry import STRICT
 
 Headers = list[tuple[str, str]]
-
-
-def check_ignored(caller: Caller, ignored: Sequence[str]) -> None:
-    """Raises BadRequest where the pool is strict about what would be ignored."""
-    if ignored and caller.key.pool.switches.v1_strict:
-        raise BadRequest(STRICT.format(ignored[0]), ignored[0], "unsupported_parameter")
 
 
 def headers_of(call_id: str, ignored: Sequence[str] = ()) -> Headers:
