@@ -47,7 +47,7 @@ test-browser: bootstrap-console ## Run the browser tests
 	@$(BIN)/python tests/suite.py browser
 
 test-clients: bootstrap-console ## Install the coding tools of e2e/clients/tools (two gigabytes) and let each work through the gateway
-	@$(BIN)/python -m e2e.clients.tools.shelf && $(BIN)/pytest -q -rs e2e/clients/tools e2e/clients/test_sdks.py
+	@$(BIN)/python -m e2e.clients.tools.shelf && EVERY_CODEX=1 $(BIN)/pytest -q -rs e2e/clients
 
 lint: bootstrap-python ## Check the style and the types of the Python code
 	@$(BIN)/python tests/suite.py lint

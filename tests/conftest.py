@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import itertools
 import json
 import tempfile
@@ -37,9 +38,11 @@ from codex_pooler.upstream.backend import Backend
 from codex_pooler.upstream.oauth import SignIn
 from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.resets import ResetsClient
+from codex_pooler.web import spa
 from codex_pooler.web.context import WebContext
 
 _numbers = itertools.count(1)
+CARELESS = ("fsync", "synchronous_commit", "full_page_writes")  # nothing here has to outlive the machine
 NOBODY = "http://127.0.0.1:9"  # nothing listens there
 
 
@@ -51,6 +54,14 @@ def _sql(dsn: str, statement: str) -> None:
     connection.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def console() -> Iterator[None]:
+    """The built console is read once, not by every gateway of the session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spa, "load_assets", functools.cache(spa.load_assets))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The DSN of a server whose database ``template`` has every migration."""
@@ -60,6 +71,9 @@ def postgres() -> Iterator[str]:
         Path(folder).chmod(0o755)
         server = EmbeddedPostgres(Path(folder))
         dsn = server.start()
+        for setting in CARELESS:
+            _sql(dsn, f"ALTER SYSTEM SET {setting} = off")
+        _sql(dsn, "SELECT pg_reload_conf()")
         _sql(dsn, "CREATE DATABASE template")
         migrate.upgrade(database_dsn(dsn, "template"))
         yield dsn

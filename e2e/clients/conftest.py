@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from e2e.clients.codex import Codex
 from e2e.clients.pool import Pool, new_pool
-from e2e.clients.programs import codex
+from e2e.clients.programs import VERSIONS, codex
 
 from codex_pooler.app import listening, web_app
 from codex_pooler.config import Config
@@ -20,12 +20,11 @@ from codex_pooler.process import process
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.world import new_world
 from codex_pooler.storage import migrate
-from tests.conftest import postgres
+from tests.conftest import console, postgres
 from tests.integration.whole import OWNER, PASSWORD, Gateway
 
-__all__ = ["postgres"]
+__all__ = ["console", "postgres"]
 
-VERSIONS = ("0.169.0", "0.125.0")
 WAYS = {"http": False, "websocket": True}
 _numbers = itertools.count(1)
 

@@ -8,13 +8,18 @@ import json
 import pytest
 from e2e.clients.codex import RETRY, Codex
 from e2e.clients.pool import TROUBLES, Pool
+from e2e.clients.programs import THOROUGH
 from e2e.clients.samples import SCHEMA, picture
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.parametrize("version", THOROUGH, indirect=True),
+]
 
 CAUSES = {
     "killed": {"upstream_reset", "upstream_closed", "upstream_upgrade_failed"},
-    "exhausted": {"usage_limit_reached"},
+    # or it is left out at once, when what is left of it has just been read: then the other cannot open its thoughts
+    "exhausted": {"usage_limit_reached", "invalid_encrypted_content"},
     "logged_out": {"token_revoked"},
 }
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from e2e.clients.codex import Codex
 from e2e.clients.pool import TROUBLES, Pool
+from e2e.clients.programs import THOROUGH
 from e2e.clients.terminal import Terminal, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -48,6 +49,7 @@ async def test_two_turns_and_the_title_of_the_session(cli: Codex, pool: Pool) ->
     assert {row["status"] for row in await pool.log()} == {"succeeded"}
 
 
+@pytest.mark.parametrize("version", THOROUGH, indirect=True)
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_the_account_gives_out_between_two_prompts(cli: Codex, pool: Pool, trouble: str) -> None:
     async with interactive(cli) as terminal:
