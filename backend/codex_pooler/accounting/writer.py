@@ -45,7 +45,8 @@ class LogWriter:
                 replayed_at = loop.time()
                 await self._quietly(self.replay_orphans)
             try:
-                await asyncio.wait_for(self._journal.arrived.wait(), ORPHANS_SECONDS)
+                async with asyncio.timeout(ORPHANS_SECONDS):
+                    await self._journal.arrived.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(LINGER_SECONDS)

@@ -57,7 +57,8 @@ async def _rest(refresher: Refresher) -> None:
         await asyncio.sleep(STORE_AGAIN_SECONDS)
         return
     try:
-        await asyncio.wait_for(refresher.unstored.wait(), EVERY_SECONDS)
+        async with asyncio.timeout(EVERY_SECONDS):
+            await refresher.unstored.wait()
     except TimeoutError:
         pass
     else:

@@ -75,7 +75,8 @@ class Session:
         deadline = loop.time() + self.world.settings.websocket_lifetime_s
         while True:
             try:
-                message = await asyncio.wait_for(self.inbox.get(), max(0.0, deadline - loop.time()))
+                async with asyncio.timeout_at(deadline):
+                    message = await self.inbox.get()
             except TimeoutError:
                 await self.refuse(bad_request(_OLD_SOCKET, "websocket_connection_limit_reached"))
                 await self.socket.close()

@@ -36,13 +36,18 @@ class Pool(aiopg.Pool):
             raise
 
     async def _acquire(self) -> aiopg.Connection:
+        before = cancellations()
         try:
-            return await super()._acquire()
+            connection = await super()._acquire()
         except AssertionError:  # how aiopg says that the connection it took is dead; that one is gone by now
             return await self._acquire()
         except BaseException:  # cancelled or failed while connecting or just after being notified
             self._wake_soon()
             raise
+        if cancellations() > before:
+            await self.release(connection)
+            raise asyncio.CancelledError
+        return connection
 
     def release(self, conn: aiopg.Connection) -> asyncio.Future[None]:
         unusable = conn.closed or conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE
@@ -54,9 +59,14 @@ class Pool(aiopg.Pool):
         return self._waking
 
 
-def really_cancelled() -> bool:
+def cancellations() -> int:
+    """How often this task has been asked to end.
+
+    aiopg waits with asyncio.wait_for, which up to Python 3.11 loses a cancellation that comes together with the result:
+    who finds more of them after a wait than before it has to end by itself.
+    """
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task.cancelling() if task else 0
 
 
 class Session:
@@ -67,13 +77,16 @@ class Session:
 
     async def run(self, sql: str, params: dict[str, Any] | None = None) -> None:
         """Execute SQL text.  Raises psycopg2.Error, also for a statement timeout."""
+        before = cancellations()
         try:
             await self.cursor.execute(sql, params)
         except asyncio.CancelledError as exc:
             # aiopg reports SQLSTATE 57014 (statement_timeout, pg_cancel_backend) as CancelledError
-            if isinstance(exc.__context__, psycopg2.Error) and not really_cancelled():
+            if isinstance(exc.__context__, psycopg2.Error) and not cancellations():
                 raise exc.__context__ from None
             raise
+        if cancellations() > before:
+            raise asyncio.CancelledError
 
     async def fetch(self, statement: Any, /, **values: Any) -> list[Any]:
         """Rows as named tuples.  Constants are Query objects; other Core statements are compiled on the spot."""

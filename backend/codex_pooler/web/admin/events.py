@@ -92,7 +92,8 @@ class _Channel:
         next_count = time.monotonic() + COUNTER_SECONDS
         while True:
             try:
-                change = await asyncio.wait_for(self.queue.get(), max(0.0, next_count - time.monotonic()))
+                async with asyncio.timeout(max(0.0, next_count - time.monotonic())):
+                    change = await self.queue.get()
             except TimeoutError:
                 next_count += COUNTER_SECONDS
                 if not await self._tick():
