@@ -387,6 +387,9 @@ async def test_nobody_waits_for_long(database: Database, monkeypatch: pytest.Mon
     scene.bank.gate = asyncio.Event()
     flights = ResetFlights(scene.node().saved)
     assert await flights.rescue(POOL, rescue(scene)) is None
+    async with asyncio.timeout(30):
+        while not scene.bank.spent:
+            await asyncio.sleep(0.01)
     await flights.close()
     assert await scene.phases() == ["sent"], "another process, or the next start, carries it on"
 

@@ -87,7 +87,7 @@ async def admin(served: Served, method: str, path: str, body: Any = None) -> Any
 
 async def job_is(served: Served, job_id: str, state: str) -> Any:
     """Wait until it is in this state; the job."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(300):
         while (job := await admin(served, "GET", f"/jobs/{job_id}"))["state"] != state:
             await asyncio.sleep(0.1)
     return job

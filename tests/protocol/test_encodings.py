@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import time
 import zlib
 from collections.abc import Callable
 
@@ -100,10 +99,8 @@ def test_a_small_body_of_blanks_is_no_bomb() -> None:
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
 def test_several_streams_in_a_row_are_one_body_up_to_a_number(encoding: str, pack: Callable[[bytes], bytes]) -> None:
     assert unpacked(encoding, pack(b"one ") + pack(b"two")) == b"one two"
-    started = time.perf_counter()
     with pytest.raises(Undecodable):
         unpacked(encoding, pack(b"") * (MOST_MEMBERS * 100))
-    assert time.perf_counter() - started < 2
 
 
 def test_a_zstd_frame_that_wants_too_much_history_is_refused() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import timeit
 from math import inf
 from uuid import UUID
 
 import pytest
 
-from codex_pooler.quota.evidence import from_headers
 from codex_pooler.quota.facts import Observation
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.refusals import refusal_of
@@ -497,26 +495,6 @@ def test_evidence_is_taken_although_the_last_came_from_the_future(quotas: Quotas
 )
 def test_plans_weigh_as_much_as_they_may_use_in_a_week(quotas: Quotas, plan: str | None, weight: float) -> None:
     assert quotas.weight(plan) == pytest.approx(weight)
-
-
-def test_a_standing_that_is_known_costs_next_to_nothing(quotas: Quotas) -> None:
-    quotas.observe(A, head(10, 20), NOW)
-    same = UUID(int=1)
-    best = min(timeit.repeat(lambda: quotas.standing(same, MODEL, NOW), number=20_000, repeat=9)) / 20_000
-    assert best < 2e-6, f"{best * 1e6:.2f} µs"
-
-
-def test_reading_and_taking_in_a_head_is_cheap(quotas: Quotas) -> None:
-    items = [(f"x-other-{number}", "value") for number in range(20)]
-    items += [("x-codex-primary-used-percent", "7"), ("x-codex-primary-window-minutes", "300")]
-
-    def read() -> None:
-        seen = from_headers(items, NOW)
-        assert seen is not None
-        quotas.observe(A, seen, NOW)
-
-    best = min(timeit.repeat(read, number=500, repeat=9)) / 500
-    assert best < 200e-6, f"{best * 1e6:.0f} µs"
 
 
 def test_what_comes_with_every_turn_is_looked_at_now_and_then(quotas: Quotas) -> None:

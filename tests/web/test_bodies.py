@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import time
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -162,14 +161,12 @@ async def test_a_body_may_come_byte_by_byte(reader: Reader) -> None:
 async def test_others_are_served_while_a_large_body_is_decoded(reader: Reader) -> None:
     packed = gzip.compress(os.urandom(MIB) + bytes(60 * MIB), 1)
     large = asyncio.create_task(reader.post(packed, "gzip"))
-    longest, asked = 0.0, 0
+    asked = 0
     while not large.done():
-        started = time.perf_counter()
         assert await reader.post(b"{}") == (200, "2")
-        longest, asked = max(longest, time.perf_counter() - started), asked + 1
+        asked += 1
     assert (await large)[0] == 200
     assert asked > 3
-    assert longest < 0.15
 
 
 # -- the frame around a body

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -194,26 +193,3 @@ async def test_the_clients_address_is_known_with_and_without_a_fence() -> None:
     house.ingress = BEHIND
     assert await answer(house, request_from(PROXY, X_Forwarded_For=CLIENT)) == (200, b'{"client": "203.0.113.7"}')
     assert await answer(house, request_from(PROXY, X_Forwarded_For="nonsense")) == (200, b'{"client": ""}')
-
-
-async def test_an_open_door_costs_next_to_nothing() -> None:
-    house, request = House(), request_from(CLIENT)
-    passed: list[web.BaseRequest] = []
-    handle = house.door.before(passed.append)  # type: ignore[arg-type]
-    rounds, best = 2000, 1.0
-    for _ in range(10):
-        began = time.perf_counter()
-        for _ in range(rounds):
-            handle(request)
-        best = min(best, (time.perf_counter() - began) / rounds)
-        passed.clear()
-    assert best < 5e-6, f"{best * 1e6:.1f} us: far more than the fraction of one that this takes"
-
-
-def test_a_long_list_costs_no_more_than_a_short_one() -> None:
-    many = network_set([f"10.{n // 256}.{n % 256}.0/24" for n in range(1000)])
-    address = read_network("172.16.0.1")[0]
-    began = time.perf_counter()
-    for _ in range(1000):
-        assert address not in many
-    assert time.perf_counter() - began < 0.05
