@@ -10,13 +10,18 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 
 from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.renewal import Renewal, Renewed
+from codex_pooler.storage import queries_accounts as queries
 from codex_pooler.storage.secret_spool import SecretSpool
 from codex_pooler.telemetry.metrics import RENEWALS, Metrics
 from codex_pooler.upstream.oauth import TRANSIENT, Grant, RefreshRefused, SignIn
 from tests.accounts.conftest import Scene, refresher_of
+
+LOCKS = sa.table("pg_locks", sa.column("pid"), sa.column("granted"))
+WAITING = sa.select(LOCKS.c.pid).where(sa.not_(LOCKS.c.granted))
 
 
 class HeldSignIn(SignIn):
@@ -109,6 +114,20 @@ async def test_f15_two_processes_never_spend_one_token_twice(scene: Scene) -> No
     assert scene.exchanges == 1
     assert len({renewal.token for renewal in renewals if renewal.token}) == 1
     assert scene.world.record.reused_refresh_tokens == []
+
+
+async def test_who_had_to_wait_for_an_account_reads_the_tokens_that_came_meanwhile(scene: Scene) -> None:
+    renewed = {"account_id": scene.account_id, "expires_at": None, "renewed_at": datetime.now(UTC), "plan_type": None}
+    async with scene.database.transaction() as session:
+        before = await session.one(queries.LOCK, account_id=scene.account_id)
+        waiting = asyncio.create_task(scene.logins.current(scene.account_id))
+        while not await session.fetch(WAITING):
+            await asyncio.sleep(0.01)
+        await session.execute(queries.STORE_RENEWAL, epoch=before.credential_epoch, **renewed)
+        await scene.logins._seal(session, scene.account_id, "refresh", "the new one")
+    login = await waiting
+    assert login is not None
+    assert (login.age.epoch, login.refresh_token) == (before.credential_epoch + 1, "the new one")
 
 
 async def test_f15_a_lease_of_a_dead_process_ends_by_itself(scene: Scene) -> None:

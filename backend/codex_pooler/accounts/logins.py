@@ -85,6 +85,8 @@ class Logins:
         return recorded
 
     async def _read(self, session: Session, account_id: UUID) -> Login | None:
+        # Two statements: one that had to wait for the lock would see the account as it is and its tokens as they were.
+        await session.execute(queries.LOCK, account_id=account_id)
         row = await session.one(queries.LOGIN, account_id=account_id)
         if row is None:
             return None

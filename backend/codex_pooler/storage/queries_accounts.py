@@ -206,7 +206,6 @@ LOGIN = Query(
     )
     .select_from(_with_secrets)
     .where(_ACCOUNT_ID)
-    .with_for_update(of=accounts)
 )
 RENEWABLE = Query(
     sa.select(*_RENEWAL_COLUMNS)
