@@ -4,8 +4,8 @@ import { SCREENS } from './screens';
 
 /**
  * Each screen once: no accessibility finding in either theme, nothing that scrolls sideways, no error, no policy
- * violation. Its pictures are left in test-results to be looked at; they are not compared, because fonts differ
- * between machines.
+ * violation. With PICTURES=1 its pictures are left in test-results to be looked at; they are not compared, because
+ * fonts differ between machines.
  */
 for (const { name, path, mock, act } of SCREENS) {
   test(`${name} is accessible`, async ({ page, open }, info) => {
@@ -26,6 +26,7 @@ for (const { name, path, mock, act } of SCREENS) {
 }
 
 async function takePicture(page: Page, info: TestInfo, name: string): Promise<void> {
+  if (!process.env.PICTURES) return;
   const path = `test-results/screens/${info.project.name}/${name.replaceAll(' ', '-')}.png`;
   await page.screenshot({ path, animations: 'disabled' });
 }
