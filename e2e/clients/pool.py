@@ -100,4 +100,17 @@ async def new_pool(shared: Gateway, name: str, accounts: Sequence[str]) -> Pool:
         await shared.admin("POST", "/upstreams/import", body)
     key = await shared.admin("POST", "/api-keys", {"name": name, "pool_id": pool["id"]})
     made = replace(shared, key=key["secret"], pool_id=pool["id"])
+    await _are_known(shared, accounts)
     return Pool(**vars(made), first=accounts[0], second=accounts[1])
+
+
+async def _are_known(shared: Gateway, labels: Sequence[str]) -> None:
+    """Wait until it is known what is left of them: whose limits are known goes before whose are not."""
+    async with asyncio.timeout(60):
+        while not set(labels) <= await _with_limits(shared):
+            await asyncio.sleep(0.05)
+
+
+async def _with_limits(shared: Gateway) -> set[str]:
+    items = (await shared.admin("GET", "/upstreams"))["items"]
+    return {item["label"] for item in items if item["windows"]}

@@ -119,8 +119,10 @@ class Installation:
             connection.close()
 
     def postmaster(self) -> int:
-        """The process id of its embedded server."""
-        return int((self.state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+        """The process id of its embedded server, which writes it down in its own time."""
+        while not (first := (self.state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]):
+            time.sleep(0.01)
+        return int(first)
 
     def spooled(self) -> int:
         """Bytes in all segments of its journal."""
