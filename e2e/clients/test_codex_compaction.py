@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,8 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OLD_ROUTE = f"{TURNS}/compact"
 ROUTES = {"0.98.0": OLD_ROUTE, "0.125.0": OLD_ROUTE, "0.169.0": TURNS}
-OLDER = [("0.98.0", "http"), ("0.125.0", "http"), ("0.125.0", "websocket")]
-EVERYWHERE = [*OLDER, ("0.169.0", "http"), ("0.169.0", "websocket")]
+EVERYWHERE = [("0.98.0", "http"), *itertools.product(("0.125.0", "0.169.0"), ("http", "websocket"))]
 EACH_VERSION = pytest.mark.parametrize("version", THOROUGH, indirect=True)
 AT_ONCE = ("-c", "model_auto_compact_token_limit=1000")
 
@@ -63,13 +63,12 @@ async def test_a_long_conversation_is_compacted_and_goes_on(cli: Codex, pool: Po
 @pytest.mark.parametrize(("version", "way"), EVERYWHERE, indirect=True)
 async def test_who_wrote_the_compaction_serves_what_follows(cli: Codex, pool: Pool) -> None:
     await cli.exec("Reply with exactly: first")
-    (started,) = await pool.answered()
-    await pool.fault(started["account"], "server_error")
+    await pool.fault(pool.first, "server_error")
     run = await compacted(cli, "Reply with exactly: second")
     assert (run.messages, run.complaints) == (["second"], [])
-    _, folded, following = await pool.answered()
+    started, folded, following = await pool.answered()
     if ROUTES[cli.version] == OLD_ROUTE or not cli.websockets:
-        assert folded["account"] != started["account"]
+        assert (started["account"], folded["account"]) == (pool.first, pool.second)
     assert following["account"] == folded["account"]
     newest = (await pool.log())[0]
     assert [attempt["outcome"] for attempt in newest["attempt_log"]] == ["served"], "it reads its compaction at once"

@@ -18,8 +18,8 @@ pytestmark = [
 
 CAUSES = {
     "killed": {"upstream_reset", "upstream_closed", "upstream_upgrade_failed"},
-    # or it is left out at once, when what is left of it has just been read: then the other cannot open its thoughts
-    "exhausted": {"usage_limit_reached", "invalid_encrypted_content"},
+    # the backend says so, or what is left has been read just before, and nobody has to ask
+    "exhausted": {"usage_limit_reached", "usage_limited"},
     "logged_out": {"token_revoked"},
 }
 
@@ -39,10 +39,11 @@ async def served_by(pool: Pool) -> list[str]:
     return [one["account"] for one in answered]
 
 
-async def failures(pool: Pool) -> set[str]:
-    """Why attempts failed."""
-    attempts = [attempt for row in await pool.log() for attempt in row["attempt_log"]]
-    return {attempt["error_code"] for attempt in attempts if attempt["error_code"]}
+async def causes(pool: Pool) -> set[str]:
+    """Why attempts failed, and why accounts were not asked at all."""
+    rows = await pool.log()
+    failed = {attempt["error_code"] for row in rows for attempt in row["attempt_log"]}
+    return failed | {each["reason"] for row in rows for each in row["excluded"]}
 
 
 async def test_between_two_turns(cli: Codex, pool: Pool, trouble: str) -> None:
@@ -51,7 +52,7 @@ async def test_between_two_turns(cli: Codex, pool: Pool, trouble: str) -> None:
     second = await cli.resume("Reply with exactly: second")
     assert (second.messages, second.complaints) == (["second"], [])
     assert await served_by(pool) == [pool.first, pool.second]
-    assert await failures(pool) & CAUSES[trouble]
+    assert await causes(pool) & CAUSES[trouble]
 
 
 async def test_while_a_tool_runs(cli: Codex, pool: Pool, trouble: str) -> None:

@@ -150,7 +150,8 @@ async def test_a_courier_that_dies_leaves_the_answer_lost_and_the_next_one_goes(
 ) -> None:
     courier = Courier(SignIn(sign_in.origin), kept_logins(tmp_path))
     flight = asyncio.create_task(courier.spend(spending(uuid4())))
-    await asyncio.wait_for(sign_in.asked.wait(), PATIENCE_SECONDS)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await sign_in.asked.wait()
     (child,) = courier_of(os.getpid())
     os.kill(child, signal.SIGKILL)
     with pytest.raises(RefreshRefused) as refused:
@@ -197,7 +198,8 @@ async def test_nothing_secret_is_in_the_couriers_command_line_or_environment(
 ) -> None:
     courier = Courier(SignIn(sign_in.origin), kept_logins(tmp_path))
     flight = asyncio.create_task(courier.spend(spending(uuid4())))
-    await asyncio.wait_for(sign_in.asked.wait(), PATIENCE_SECONDS)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await sign_in.asked.wait()
     (child,) = courier_of(os.getpid())
     seen = Path(f"/proc/{child}/cmdline").read_bytes() + Path(f"/proc/{child}/environ").read_bytes()
     assert b"rt-old" not in seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiopg
@@ -12,11 +13,13 @@ import pytest
 from codex_pooler.storage.database import Database, Session
 
 
-def lose_a_cancellation() -> None:
+async def lose_a_cancellation() -> None:
     """As asyncio.wait_for does in Python 3.11, when the result is there in the moment of the cancellation."""
     task = asyncio.current_task()
     assert task is not None
     task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -26,11 +29,8 @@ async def losing(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
     async def and_lose(pool: aiopg.Pool) -> Any:
         connection = await acquire(pool)
-        lose_a_cancellation()
-        try:
-            await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            return connection
+        await lose_a_cancellation()
+        return connection
 
     monkeypatch.setattr(aiopg.Pool, "_acquire", and_lose)
     yield database
@@ -44,11 +44,7 @@ async def test_a_cancellation_in_the_moment_of_the_result_is_not_lost(
 
     async def and_lose(cursor: aiopg.Cursor, *given: Any) -> None:
         await execute(cursor, *given)
-        lose_a_cancellation()
-        try:
-            await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            return
+        await lose_a_cancellation()
 
     async def work(said: list[str]) -> None:
         async with database.session() as session:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+UNSUPPORTED = "unsupported_parameter"  # the code for what a public API has and the backend has not
+
 
 class BadRequest(Exception):
     """The client's body cannot be a turn.  ``param`` names the member at fault."""

@@ -11,7 +11,7 @@ import orjson
 
 from codex_pooler.protocol.multipart import Part
 from codex_pooler.protocol.openai.forms import Form
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 
 MODEL = "gpt-4o-transcribe"
 # names that tools have for the one model there is
@@ -32,7 +32,6 @@ JSON, TEXT, VERBOSE = "json", "text", "verbose_json"
 FORMATS = (JSON, TEXT, VERBOSE)
 SENT = ("prompt", "language")
 READ = frozenset({"file", "model", "response_format", "temperature", "stream", "include", *SENT})
-UNSUPPORTED = "unsupported_parameter"
 NO_LOGPROBS = "the backend gives no log probabilities; leave out include"
 TIMES = "the backend gives the text without times or speakers"
 NO_MODEL = f"there is one model that transcribes; set model to {MODEL}, or to one of its other names such as whisper-1"

@@ -19,7 +19,7 @@ from codex_pooler.protocol.openai.chat_parts import (
     parts_of,
     said,
 )
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 
 EMPTY_TEXT, NO_ARGUMENTS = msgspec.Raw(b'""'), msgspec.Raw(b'"{}"')
 UNSAID = {"type": "output_text", "text": EMPTY_TEXT}  # what assistants say that only call tools
@@ -143,7 +143,7 @@ def _user(message: _Message, found: Conversation, where: str) -> None:
 def _assistant(message: _Message, found: Conversation, where: str) -> None:
     if bytes(message.function_call) not in NULLS:
         told = OUT_OF_DATE.format("tool_calls")
-        raise BadRequest(f"{where}.function_call: {told}", f"{where}.function_call", "unsupported_parameter")
+        raise BadRequest(f"{where}.function_call: {told}", f"{where}.function_call", UNSUPPORTED)
     _in_turn(message, found, where, "assistant", said)
     if is_text(message.refusal) and bytes(message.refusal) != b'""':
         found.add("assistant", [{"type": "refusal", "refusal": message.refusal}])
@@ -165,7 +165,7 @@ def _tool(message: _Message, found: Conversation, where: str) -> None:
 
 def _function(message: _Message, found: Conversation, where: str) -> None:
     told = OUT_OF_DATE.format("the result with the role 'tool' and its tool_call_id")
-    raise BadRequest(f"{where}.role: {told}", f"{where}.role", "unsupported_parameter")
+    raise BadRequest(f"{where}.role: {told}", f"{where}.role", UNSUPPORTED)
 
 
 ROLES: Mapping[str, Callable[[_Message, Conversation, str], None]] = {

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from codex_pooler.protocol.openai.members import UNSUPPORTED
 from codex_pooler.protocol.openai.responses_request import OFFERED, SEARCHES
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 
 SEARCHING = SEARCHES | {"web_search"}
 HOSTED = frozenset({"image_generation", "namespace"})  # taken by the backend as they come

@@ -17,12 +17,11 @@ from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.json_shape import check_object
 from codex_pooler.protocol.multipart import Part
 from codex_pooler.protocol.openai.forms import Form
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 
 DEFAULT_MODEL = "gpt-image-2"
 FAMILIES = ("gpt-image-", "chatgpt-image-")
 MOST = 10  # pictures of one request
-UNSUPPORTED = "unsupported_parameter"
 CHOICES = ("background", "quality", "size", "output_format")  # what the backend says of a picture
 QUALITIES: Mapping[str, str] = {"standard": "auto", "hd": "high"}  # names that older models had
 SOURCES = ("image", "images", "mask")

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 
-UNSUPPORTED = "unsupported_parameter"
 Given = Mapping[str, msgspec.Raw]
 Made = TypeVar("Made")
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])

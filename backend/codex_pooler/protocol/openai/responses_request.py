@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from codex_pooler.protocol.openai.members import UNSUPPORTED, Given, left_out, read_members
+from codex_pooler.protocol.openai.members import Given, left_out, read_members
 from codex_pooler.protocol.openai.responses_input import REFERENCE, read_input
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 from codex_pooler.protocol.translation import Translated
 
 PASSED = frozenset({"instructions", "parallel_tool_calls", "text", "client_metadata", "service_tier"})

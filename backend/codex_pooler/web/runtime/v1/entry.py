@@ -11,7 +11,7 @@ from aiohttp import web
 from codex_pooler.gateway.turn import TurnRequest
 from codex_pooler.keys.policy import PolicyRefused
 from codex_pooler.protocol.dialects import OPENAI, Dialect
-from codex_pooler.protocol.requests import BadRequest, read_fields
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest, read_fields
 from codex_pooler.protocol.translation import Shape, Translated, Translation
 from codex_pooler.web.errors import answered
 from codex_pooler.web.runtime.caller import Caller, caller_of, serve, session_name
@@ -38,7 +38,7 @@ async def entered(request: web.Request, handler: Handler, dialect: Dialect = OPE
 def check_ignored(caller: Caller, ignored: Sequence[str]) -> None:
     """Raises BadRequest where the pool is strict about what would be ignored."""
     if ignored and caller.key.pool.switches.v1_strict:
-        raise BadRequest(STRICT.format(ignored[0]), ignored[0], "unsupported_parameter")
+        raise BadRequest(STRICT.format(ignored[0]), ignored[0], UNSUPPORTED)
 
 
 def turn_of(caller: Caller, asked: Translated, route: str, *, stream: bool, **more: Any) -> TurnRequest:

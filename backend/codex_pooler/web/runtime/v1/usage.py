@@ -12,7 +12,7 @@ from aiohttp import web
 from codex_pooler.keys.tally import Consumption
 from codex_pooler.protocol.dialects import OPENAI
 from codex_pooler.protocol.failure import Failure
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
 from codex_pooler.storage.database import UNAVAILABLE
 from codex_pooler.storage.queries_usage import Total, key_total
 from codex_pooler.web.context import CONTEXT
@@ -44,7 +44,7 @@ async def usage(request: web.Request) -> web.StreamResponse:
 async def _usage(request: web.Request, caller: Caller) -> web.StreamResponse:
     if named := next(iter(request.query), None):
         told = f"this route takes no query; leave out {named}"
-        raise BadRequest(told, named, "unsupported_parameter")
+        raise BadRequest(told, named, UNSUPPORTED)
     try:
         async with request.app[CONTEXT].database.session() as session:
             total = await key_total(session, caller.key.id)
