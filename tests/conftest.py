@@ -1,10 +1,9 @@
-"""Shared fixtures: one embedded PostgreSQL per session, one freshly migrated database per test."""
+"""Shared fixtures: one embedded PostgreSQL per session, of which every test is lent a database of its own."""
 
 from __future__ import annotations
 
 import base64
 import functools
-import itertools
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psycopg2
 import pytest
 
 from codex_pooler import __version__
@@ -24,6 +22,7 @@ from codex_pooler.accounts.refresh import Refresher
 from codex_pooler.accounts.saved_resets import SavedResets
 from codex_pooler.config import Config
 from codex_pooler.jobs.queue import Queue
+from codex_pooler.operators import passwords
 from codex_pooler.quota.quotas import Quotas
 from codex_pooler.quota.record import Record
 from codex_pooler.quota.windows import Window
@@ -40,26 +39,27 @@ from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.resets import ResetsClient
 from codex_pooler.web import spa
 from codex_pooler.web.context import WebContext
+from tests.databases import Databases, dsn_of, execute
 
-_numbers = itertools.count(1)
 CARELESS = ("fsync", "synchronous_commit", "full_page_writes")  # nothing here has to outlive the machine
+PASSWORD_COST = passwords.COST
+CHEAPEST_PASSWORD = 4  # the least that bcrypt takes
 NOBODY = "http://127.0.0.1:9"  # nothing listens there
 
 
-def _sql(dsn: str, statement: str) -> None:
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-    connection.close()
-
-
 @pytest.fixture(scope="session", autouse=True)
-def console() -> Iterator[None]:
-    """The built console is read once, not by every gateway of the session."""
+def cheap() -> Iterator[None]:
+    """What every gateway pays for its start: the built console is read once, and passwords cost next to nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spa, "load_assets", functools.cache(spa.load_assets))
+        patch.setattr(passwords, "COST", CHEAPEST_PASSWORD)
         yield
+
+
+@pytest.fixture
+def dear_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost what they do outside of tests."""
+    monkeypatch.setattr(passwords, "COST", PASSWORD_COST)
 
 
 @pytest.fixture(scope="session")
@@ -72,26 +72,25 @@ def postgres() -> Iterator[str]:
         server = EmbeddedPostgres(Path(folder))
         dsn = server.start()
         for setting in CARELESS:
-            _sql(dsn, f"ALTER SYSTEM SET {setting} = off")
-        _sql(dsn, "SELECT pg_reload_conf()")
-        _sql(dsn, "CREATE DATABASE template")
-        migrate.upgrade(database_dsn(dsn, "template"))
+            execute(dsn, f"ALTER SYSTEM SET {setting} = off")
+        execute(dsn, "SELECT pg_reload_conf()")
+        execute(dsn, "CREATE DATABASE template")
+        migrate.upgrade(dsn_of(dsn, "template"))
         yield dsn
         server.stop()
 
 
-def database_dsn(dsn: str, name: str) -> str:
-    """The same server, another database."""
-    return dsn.replace("/codex_pooler?", f"/{name}?")
+@pytest.fixture(scope="session")
+def databases(postgres: str) -> Databases:
+    return Databases(postgres)
 
 
 @pytest.fixture
-def dsn(postgres: str) -> Iterator[str]:
+def dsn(databases: Databases) -> Iterator[str]:
     """A database of this test's own."""
-    name = f"t{next(_numbers)}"
-    _sql(postgres, f"CREATE DATABASE {name} TEMPLATE template")
-    yield database_dsn(postgres, name)
-    _sql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    lent = databases.lend()
+    yield lent
+    databases.take_back(lent)
 
 
 @pytest.fixture

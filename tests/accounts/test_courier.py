@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -87,6 +87,13 @@ def courier_of(pid: int) -> list[int]:
     return [int(stat.parent.name) for stat in parents if int(stat.read_text().rpartition(")")[2].split()[1]) == pid]
 
 
+@pytest.fixture
+def couriers() -> Callable[[], list[int]]:
+    """Those this test has started and that still run; one that an earlier test left at work is none of them."""
+    earlier = courier_of(os.getpid())
+    return lambda: [pid for pid in courier_of(os.getpid()) if pid not in earlier]
+
+
 def is_courier(pid: int) -> bool:
     try:
         return b"codex_pooler.accounts.courier" in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -114,15 +121,17 @@ async def test_what_the_courier_brings_is_on_the_disk_before_it_is_told(sign_in:
     await courier.close()
 
 
-async def test_many_logins_travel_with_one_courier(sign_in: SlowSignIn, tmp_path: Path) -> None:
+async def test_many_logins_travel_with_one_courier(
+    sign_in: SlowSignIn, couriers: Callable[[], list[int]], tmp_path: Path
+) -> None:
     sign_in.may_answer.set()
     logins, accounts = kept_logins(tmp_path), [uuid4() for _ in range(12)]
     courier = Courier(SignIn(sign_in.origin), logins)
     done = await asyncio.gather(*(courier.spend(spending(account)) for account in accounts))
     assert [each.renewed.account_id for each in done] == accounts
-    assert len(courier_of(os.getpid())) == 1
+    assert len(couriers()) == 1
     await courier.close()
-    assert courier_of(os.getpid()) == []
+    assert couriers() == []
 
 
 async def test_a_gateway_killed_between_rotation_and_answer_loses_no_login(sign_in: SlowSignIn, tmp_path: Path) -> None:
@@ -146,13 +155,13 @@ async def test_a_gateway_killed_between_rotation_and_answer_loses_no_login(sign_
 
 
 async def test_a_courier_that_dies_leaves_the_answer_lost_and_the_next_one_goes(
-    sign_in: SlowSignIn, tmp_path: Path
+    sign_in: SlowSignIn, couriers: Callable[[], list[int]], tmp_path: Path
 ) -> None:
     courier = Courier(SignIn(sign_in.origin), kept_logins(tmp_path))
     flight = asyncio.create_task(courier.spend(spending(uuid4())))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await sign_in.asked.wait()
-    (child,) = courier_of(os.getpid())
+    (child,) = couriers()
     os.kill(child, signal.SIGKILL)
     with pytest.raises(RefreshRefused) as refused:
         await flight
@@ -183,24 +192,26 @@ async def test_an_errand_that_breaks_off_is_told_and_ends_no_other(
     assert told.err == "the courier could not renew a login: KeyError\n"
 
 
-async def test_a_courier_without_work_goes_home(sign_in: SlowSignIn, tmp_path: Path) -> None:
+async def test_a_courier_without_work_goes_home(
+    sign_in: SlowSignIn, couriers: Callable[[], list[int]], tmp_path: Path
+) -> None:
     sign_in.may_answer.set()
     courier = Courier(SignIn(sign_in.origin), kept_logins(tmp_path), idle_seconds=0.0)
     await courier.spend(spending(uuid4()))
-    found = courier_of(os.getpid())
+    found = couriers()
     await until(lambda: not any(map(is_courier, found)))
     await courier.spend(spending(uuid4()))
     await courier.close()
 
 
 async def test_nothing_secret_is_in_the_couriers_command_line_or_environment(
-    sign_in: SlowSignIn, tmp_path: Path
+    sign_in: SlowSignIn, couriers: Callable[[], list[int]], tmp_path: Path
 ) -> None:
     courier = Courier(SignIn(sign_in.origin), kept_logins(tmp_path))
     flight = asyncio.create_task(courier.spend(spending(uuid4())))
     async with asyncio.timeout(PATIENCE_SECONDS):
         await sign_in.asked.wait()
-    (child,) = courier_of(os.getpid())
+    (child,) = couriers()
     seen = Path(f"/proc/{child}/cmdline").read_bytes() + Path(f"/proc/{child}/environ").read_bytes()
     assert b"rt-old" not in seen
     assert ROOT not in seen

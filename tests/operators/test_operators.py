@@ -56,6 +56,7 @@ def test_initials_come_from_the_name(name: str, initials: str) -> None:
     assert Operator(uuid4(), "owner@example.com", name, "instance_owner", "UTC").initials == initials
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_password_is_known_again_whole_and_only_it() -> None:
     long = "pass\0word " * 20
     hashed = await hash_password(long)
