@@ -10,7 +10,7 @@ from typing import Any
 import aiopg
 import pytest
 
-from codex_pooler.storage.database import Database, Session
+from codex_pooler.storage.database import Database, Session, dedicated
 
 
 async def lose_a_cancellation() -> None:
@@ -85,3 +85,52 @@ async def test_a_statement_that_takes_too_long_is_an_error_and_no_cancellation(d
 
     async with database.session() as session:
         assert (await work(session)).startswith("QueryCanceled")
+
+
+async def test_a_connection_left_in_a_transaction_is_closed_and_not_forgotten(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = aiopg.Cursor.execute
+
+    async def and_lose(cursor: aiopg.Cursor, *given: Any) -> None:
+        await execute(cursor, *given)
+        await lose_a_cancellation()
+
+    taken: list[aiopg.Connection] = []
+
+    async def begin() -> None:
+        async with database.session() as session:
+            taken.append(session.cursor.connection)
+            monkeypatch.setattr(aiopg.Cursor, "execute", and_lose)
+            async with session.transaction():
+                raise AssertionError("nobody waits for this any more")
+
+    task = asyncio.create_task(begin())
+    await asyncio.wait({task})
+    monkeypatch.undo()
+    assert task.cancelled(), task
+    assert taken[0].closed
+    assert database.pool.size == database.pool.freesize
+    async with database.session() as session:
+        await session.run("SELECT 1")
+
+
+async def test_a_connection_beside_the_pool_ends_with_who_asked_for_it(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, made = aiopg.Connection._connect, list[aiopg.Connection]()
+
+    async def and_lose(connection: aiopg.Connection) -> aiopg.Connection:
+        made.append(await connect(connection))
+        await lose_a_cancellation()
+        return connection
+
+    async def work() -> None:
+        async with dedicated(dsn):
+            raise AssertionError("nobody waits for this any more")
+
+    monkeypatch.setattr(aiopg.Connection, "_connect", and_lose)
+    task = asyncio.create_task(work())
+    await asyncio.wait({task})
+    assert task.cancelled(), task
+    assert made[0].closed

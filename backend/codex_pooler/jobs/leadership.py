@@ -11,15 +11,11 @@ import asyncio
 import logging
 import random
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import aiopg
-import psycopg2
 
 from codex_pooler.jobs.loops import Loops, end_all, for_ever
-from codex_pooler.storage.database import Session
+from codex_pooler.storage.database import LOST, Session, dedicated
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +26,14 @@ LOCKS = 0x6C656164  # the first of the two numbers of each lock; the second is m
 SERVER_NOTICES = (
     "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=7000"
 )
+CONNECTION = {
+    "application_name": "codex-pooler-leadership",
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "options": SERVER_NOTICES,
+}
 TAKE = "SELECT number FROM unnest(%(numbers)s::int[]) AS number WHERE pg_try_advisory_lock(%(locks)s, number)"
-LOST = (TimeoutError, psycopg2.Error, OSError, RuntimeError)  # RuntimeError: uvloop, after a refused connection
 
 
 class Leadership:
@@ -54,7 +56,7 @@ class Leadership:
         """Lead what nobody else does, until cancelled."""
         while True:
             try:
-                async with _connected(self._dsn) as connection:
+                async with dedicated(self._dsn, **CONNECTION) as connection:
                     try:
                         await self._lead_while_connected(connection)
                     finally:
@@ -90,19 +92,3 @@ async def _taken(connection: aiopg.Connection, names: list[str]) -> list[str]:
 def number(name: str) -> int:
     """The second number of a lock: 32 bits with a sign."""
     return zlib.crc32(name.encode()) - (1 << 31)
-
-
-@asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[Any]:
-    async with aiopg.connect(
-        dsn,
-        enable_hstore=False,
-        timeout=10,
-        connect_timeout=5,
-        application_name="codex-pooler-leadership",
-        keepalives_idle=2,
-        keepalives_interval=1,
-        keepalives_count=2,
-        options=SERVER_NOTICES,
-    ) as connection:
-        yield connection

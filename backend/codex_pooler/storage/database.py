@@ -15,6 +15,9 @@ from codex_pooler.storage.query import Query
 
 # What "the database cannot be reached" looks like from here; web/errors.py answers 503 for these.
 UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, asyncio.TimeoutError)
+# What becomes of a connection of one's own, also while it is made.  RuntimeError: uvloop's dead poll handle after a
+# refused connection.
+LOST = (TimeoutError, psycopg2.Error, OSError, RuntimeError)
 
 SESSION_OPTIONS = (
     "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
@@ -24,8 +27,8 @@ SESSION_OPTIONS = (
 
 class Pool(aiopg.Pool):
     """aiopg's pool with repairs: waiters are woken when a slot frees up abnormally, a connection that died while it
-    was idle is passed over, and uvloop's leftover poll handle after a refused connection shows as the connection
-    failure that it is."""
+    was idle is passed over, one that comes back in mid-transaction is closed for certain, and uvloop's leftover poll
+    handle after a refused connection shows as the connection failure that it is."""
 
     async def _fill_free_pool(self, override_min: bool) -> None:
         try:
@@ -51,6 +54,8 @@ class Pool(aiopg.Pool):
 
     def release(self, conn: aiopg.Connection) -> asyncio.Future[None]:
         unusable = conn.closed or conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE
+        if unusable and not conn.closed:
+            conn.close()  # aiopg warns first, and where warnings are errors never comes to closing it
         done: asyncio.Future[None] = super().release(conn)
         return self._wake_soon() if unusable else done
 
@@ -67,6 +72,19 @@ def cancellations() -> int:
     """
     task = asyncio.current_task()
     return task.cancelling() if task else 0
+
+
+@asynccontextmanager
+async def dedicated(dsn: str, **options: Any) -> AsyncIterator[aiopg.Connection]:
+    """A connection beside the pool for who keeps it, closed at the end; ``options`` are libpq's.
+
+    Raises one of LOST.
+    """
+    before = cancellations()
+    async with aiopg.connect(dsn, enable_hstore=False, timeout=10, connect_timeout=5, **options) as connection:
+        if cancellations() > before:
+            raise asyncio.CancelledError
+        yield connection
 
 
 class Session:
