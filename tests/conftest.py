@@ -39,9 +39,8 @@ from codex_pooler.upstream.pool import ConnectionPool
 from codex_pooler.upstream.resets import ResetsClient
 from codex_pooler.web import spa
 from codex_pooler.web.context import WebContext
-from tests.databases import Databases, dsn_of, execute
+from tests.databases import Databases, be_careless, dsn_of, execute
 
-CARELESS = ("fsync", "synchronous_commit", "full_page_writes")  # nothing here has to outlive the machine
 PASSWORD_COST = passwords.COST
 CHEAPEST_PASSWORD = 4  # the least that bcrypt takes
 NOBODY = "http://127.0.0.1:9"  # nothing listens there
@@ -71,9 +70,7 @@ def postgres() -> Iterator[str]:
         Path(folder).chmod(0o755)
         server = EmbeddedPostgres(Path(folder))
         dsn = server.start()
-        for setting in CARELESS:
-            execute(dsn, f"ALTER SYSTEM SET {setting} = off")
-        execute(dsn, "SELECT pg_reload_conf()")
+        be_careless(dsn)
         execute(dsn, "CREATE DATABASE template")
         migrate.upgrade(dsn_of(dsn, "template"))
         yield dsn

@@ -78,6 +78,13 @@ class Databases:
         return psycopg2.connect(dsn_of(self._dsn, name))
 
 
+def be_careless(dsn: str) -> None:
+    """Let the server write when it likes: processes are killed here, but nothing has to outlive the machine."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        execute(dsn, f"ALTER SYSTEM SET {setting} = off")
+    execute(dsn, "SELECT pg_reload_conf()")
+
+
 def execute(dsn: str, statement: str) -> None:
     """By itself, outside of any transaction."""
     connection = psycopg2.connect(dsn)

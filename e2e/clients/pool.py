@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from e2e.clients.programs import EVERY
+
 from tests.integration.whole import Gateway
 
 TURNS = "/backend-api/codex/responses"
@@ -45,6 +47,11 @@ def logged_out(account: str) -> list[Call]:
 
 
 TROUBLES = {"killed": killed, "exhausted": exhausted, "logged_out": logged_out}
+
+
+def troubles(*enough: str) -> list[str]:
+    """All of them, or those that are enough for the gate."""
+    return [name for name in TROUBLES if EVERY or name in enough]
 
 
 @dataclass

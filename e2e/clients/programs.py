@@ -16,9 +16,9 @@ HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / "node_modules" / ".cache"
 FILES = ("package.json", "package-lock.json")
 SECONDS = 300
-# of the Codex CLI; the older one does what the newest does, so the gate lets it do less
-VERSIONS = ("0.169.0", "0.125.0")
-THOROUGH = VERSIONS if os.environ.get("EVERY_CODEX") else VERSIONS[:1]
+EVERY = bool(os.environ.get("EVERY_CODEX"))  # else the gate is content with less of what differs little
+VERSIONS = ("0.169.0", "0.125.0")  # of the Codex CLI
+THOROUGH = VERSIONS if EVERY else VERSIONS[:1]
 
 
 class CannotInstall(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from e2e.clients.codex import Codex, Run
-from e2e.clients.pool import TROUBLES, TURNS, Pool
+from e2e.clients.pool import TURNS, Pool, troubles
 from e2e.clients.programs import THOROUGH
 
 from codex_pooler.protocol.requests import LOST_SUMMARY
@@ -75,7 +75,7 @@ async def test_who_wrote_the_compaction_serves_what_follows(cli: Codex, pool: Po
 
 
 @EACH_VERSION
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("trouble", troubles("exhausted"))
 async def test_the_account_gives_out_before_the_compaction(cli: Codex, pool: Pool, trouble: str) -> None:
     await cli.exec("Reply with exactly: first")
     await pool.trouble(trouble)
@@ -86,7 +86,7 @@ async def test_the_account_gives_out_before_the_compaction(cli: Codex, pool: Poo
 
 
 @EACH_VERSION
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("trouble", troubles("logged_out"))
 async def test_the_account_gives_out_after_the_compaction(cli: Codex, pool: Pool, trouble: str) -> None:
     await cli.exec("Reply with exactly: first")
     assert (await compacted(cli, "Reply with exactly: second")).messages == ["second"]

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from e2e.clients.codex import RETRY, Codex
-from e2e.clients.pool import TROUBLES, Pool
+from e2e.clients.pool import TROUBLES, Pool, troubles
 from e2e.clients.programs import THOROUGH
 from e2e.clients.samples import SCHEMA, picture
 
@@ -22,11 +22,6 @@ CAUSES = {
     "exhausted": {"usage_limit_reached", "usage_limited"},
     "logged_out": {"token_revoked"},
 }
-
-
-@pytest.fixture(params=TROUBLES)
-def trouble(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 async def served_by(pool: Pool) -> list[str]:
@@ -46,6 +41,7 @@ async def causes(pool: Pool) -> set[str]:
     return failed | {each["reason"] for row in rows for each in row["excluded"]}
 
 
+@pytest.mark.parametrize("trouble", TROUBLES)
 async def test_between_two_turns(cli: Codex, pool: Pool, trouble: str) -> None:
     await cli.exec("Reply with exactly: first")
     await pool.trouble(trouble)
@@ -55,6 +51,7 @@ async def test_between_two_turns(cli: Codex, pool: Pool, trouble: str) -> None:
     assert await causes(pool) & CAUSES[trouble]
 
 
+@pytest.mark.parametrize("trouble", troubles("killed"))
 async def test_while_a_tool_runs(cli: Codex, pool: Pool, trouble: str) -> None:
     command = pool.trouble_script(trouble, cli.work)
     run = await cli.exec(f"Please run the shell command: {command}; then reply with exactly: done")
@@ -65,6 +62,7 @@ async def test_while_a_tool_runs(cli: Codex, pool: Pool, trouble: str) -> None:
     assert await served_by(pool) == [pool.first, pool.second, pool.second]
 
 
+@pytest.mark.parametrize("trouble", troubles("exhausted"))
 async def test_while_a_sub_agent_reviews(cli: Codex, pool: Pool, trouble: str) -> None:
     command = pool.trouble_script(trouble, cli.work)
     run = await cli.exec("review", f"Please run the shell command: {command}; then reply with exactly: fine")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from e2e.clients.codex import Codex
-from e2e.clients.pool import TROUBLES, Pool
+from e2e.clients.pool import Pool, troubles
 from e2e.clients.programs import THOROUGH
 from e2e.clients.terminal import Terminal, running
 
@@ -50,7 +50,7 @@ async def test_two_turns_and_the_title_of_the_session(cli: Codex, pool: Pool) ->
 
 
 @pytest.mark.parametrize("version", THOROUGH, indirect=True)
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("trouble", troubles("killed"))
 async def test_the_account_gives_out_between_two_prompts(cli: Codex, pool: Pool, trouble: str) -> None:
     async with interactive(cli) as terminal:
         await say(terminal, "zebra")

@@ -24,6 +24,7 @@ from psycopg2.extras import RealDictCursor
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.world import World, new_world
 from codex_pooler.storage.embedded import EmbeddedPostgres
+from tests.databases import be_careless
 
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 SEED, ACCOUNTS = 7, 2
@@ -252,6 +253,7 @@ async def install(folder: Path, world: World | None = None) -> Installation:
     """Set a new installation up as the readme says, with all accounts of the world, and stop it again."""
     installation = Installation(folder / "state", "", "", "")
     async with serving(installation, world) as served:
+        be_careless(installation.dsn)
         environ = served.environ
         named = ("--email", EMAIL)
         await asyncio.to_thread(command, environ, "bootstrap", *named, "--password-stdin", given=PASSWORD)
