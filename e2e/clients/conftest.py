@@ -20,10 +20,10 @@ from codex_pooler.process import process
 from codex_pooler.simulator.app import running
 from codex_pooler.simulator.world import new_world
 from codex_pooler.storage import migrate
-from tests.conftest import console, postgres
+from tests.conftest import cheap, postgres
 from tests.integration.whole import OWNER, PASSWORD, Gateway
 
-__all__ = ["console", "postgres"]
+__all__ = ["cheap", "postgres"]
 
 WAYS = {"http": False, "websocket": True}
 _numbers = itertools.count(1)
