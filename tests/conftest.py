@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import settings
 
 from codex_pooler import __version__
 from codex_pooler.accounts.exchange import OwnExchange
@@ -44,6 +45,9 @@ from tests.databases import Databases, be_careless, dsn_of, execute
 PASSWORD_COST = passwords.COST
 CHEAPEST_PASSWORD = 4  # the least that bcrypt takes
 NOBODY = "http://127.0.0.1:9"  # nothing listens there
+
+settings.register_profile("untimed", settings.default, deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
