@@ -86,6 +86,6 @@ export default defineConfig(({ mode }) => ({
     setupFiles: './tests/setup.ts',
     include: ['src/**/*.test.{ts,tsx}', 'mocks/**/*.test.ts'],
     restoreMocks: true,
-    testTimeout: 30_000,
+    testTimeout: 180_000,
   },
 }));
