@@ -28,7 +28,7 @@ from tests.databases import be_careless
 
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 SEED, ACCOUNTS = 7, 2
-PATIENCE = 60.0  # seconds; far more than anything here takes, so that only a real failure reaches it
+PATIENCE = 180.0  # seconds; far more than anything here takes, so that only a real failure reaches it
 Rows = list[dict[str, Any]]
 
 
