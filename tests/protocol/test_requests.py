@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from codex_pooler.protocol.requests import LOST_SUMMARY, BadRequest, read_fields, rewritten, without_account_bound_items
+from codex_pooler.protocol.anthropic import wire
+from codex_pooler.protocol.openai import images, responses_request
+from codex_pooler.protocol.openai.chat_request import read_chat
+from codex_pooler.protocol.requests import (
+    LOST_SUMMARY,
+    MOST_MEMBERS,
+    BadRequest,
+    read_fields,
+    rewritten,
+    without_account_bound_items,
+)
 
 
 def test_the_routed_fields_are_read() -> None:
@@ -57,3 +69,12 @@ def test_reasoning_items_are_taken_out() -> None:
     assert json.loads(shorter)["input"] == [{"type": "message", "content": "hi"}]
     assert without_account_bound_items(b'{"model":"m","input":[{"type":"message"}]}') is None
     assert without_account_bound_items(b'{"model":"m","input":"text"}') is None
+
+
+@pytest.mark.parametrize("read", [read_chat, responses_request.read_request, images.read_generation, wire.read_request])
+def test_a_request_that_is_taken_apart_has_no_more_members_than_anybody_needs(read: Callable[[bytes], Any]) -> None:
+    said = [{"role": "user", "content": "x"}]
+    needed = {"model": "m", "messages": said, "input": "x", "prompt": "x", "max_tokens": 9}
+    filled = needed | {f"m{n}": 0 for n in range(MOST_MEMBERS + 1)}
+    with pytest.raises(BadRequest, match="at most 1,000 members"):
+        read(json.dumps(filled).encode())

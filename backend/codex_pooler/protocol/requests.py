@@ -5,12 +5,13 @@ Bodies are forwarded as they came; ``rewritten`` decodes the top level only and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 import msgspec
 
 UNSUPPORTED = "unsupported_parameter"  # the code for what a public API has and the backend has not
+MOST_MEMBERS = 1_000  # of a request that is taken apart; nobody needs so many, and a million keep all others waiting
 
 
 class BadRequest(Exception):
@@ -19,6 +20,12 @@ class BadRequest(Exception):
     def __init__(self, message: str, param: str | None = None, code: str = "invalid_request") -> None:
         super().__init__(message)
         self.message, self.param, self.code = message, param, code
+
+
+def check_count(members: Sized) -> None:
+    """Raises BadRequest for more members than a request may have."""
+    if len(members) > MOST_MEMBERS:
+        raise BadRequest(f"the body may have at most {MOST_MEMBERS:,} members; leave out those that nobody reads")
 
 
 class _Reasoning(msgspec.Struct):

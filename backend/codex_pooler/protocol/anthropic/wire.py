@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from codex_pooler.protocol.requests import BadRequest
+from codex_pooler.protocol.requests import BadRequest, check_count
 
 NOTHING = msgspec.Raw(b"{}")
 ANY_OBJECT = msgspec.Raw(b'{"type":"object","properties":{}}')
@@ -124,15 +124,14 @@ def read_request(body: bytes) -> tuple[Request, list[str]]:
     Raises BadRequest, which names the member at fault.
     """
     try:
-        asked = _request.decode(body)
-        unknown = [
-            n for n, value in _members.decode(body).items() if n not in KNOWN and bytes(value) not in SAYS_NOTHING
-        ]
+        asked, members = _request.decode(body), _members.decode(body)
     except msgspec.ValidationError as exc:
         raise _explained(str(exc)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest("the body is not valid JSON") from None
-    return asked, unknown
+    check_count(members)
+    check_count(asked.output_config or ())
+    return asked, [n for n, value in members.items() if n not in KNOWN and bytes(value) not in SAYS_NOTHING]
 
 
 def read_format(raw: msgspec.Raw) -> Format | None:

@@ -17,7 +17,7 @@ from codex_pooler.protocol.failure import Failure
 from codex_pooler.protocol.json_shape import check_object
 from codex_pooler.protocol.multipart import Part
 from codex_pooler.protocol.openai.forms import Form
-from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest, check_count
 
 DEFAULT_MODEL = "gpt-image-2"
 FAMILIES = ("gpt-image-", "chatgpt-image-")
@@ -87,9 +87,11 @@ def read_form_edit(form: Form) -> Drawing:
 def _object(body: bytes) -> dict[str, Any]:
     check_object(body)
     try:
-        return _members.decode(body)
+        found: dict[str, Any] = _members.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest("the body is not valid JSON") from None
+    check_count(found)
+    return found
 
 
 def _number(text: Any) -> Any:

@@ -7,17 +7,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest
+from codex_pooler.protocol.requests import UNSUPPORTED, BadRequest, check_count
 
 Given = Mapping[str, msgspec.Raw]
 Made = TypeVar("Made")
+LONGEST_NO_OP = 64  # bytes of JSON; what is longer says something and is not looked into
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_members(body: bytes, make: Callable[[Given], Made]) -> Made:
     """What ``make`` makes of the members that say something; null says nothing.  Raises BadRequest."""
     try:
-        return make({name: value for name, value in _top_level.decode(body).items() if bytes(value) != b"null"})
+        found = _top_level.decode(body)
+        check_count(found)
+        return make({name: value for name, value in found.items() if bytes(value) != b"null"})
     except msgspec.ValidationError:
         raise BadRequest("the body must be a JSON object") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -37,4 +40,4 @@ def left_out(rest: Given, no_ops: Mapping[str, tuple[Any, ...]], refused: Mappin
 
 
 def _changes_nothing(value: msgspec.Raw, no_ops: tuple[Any, ...]) -> bool:
-    return bool(no_ops) and msgspec.json.decode(value) in no_ops
+    return bool(no_ops) and len(value) <= LONGEST_NO_OP and msgspec.json.decode(value) in no_ops
