@@ -23,7 +23,7 @@ from codex_pooler.storage.vault import SecretBox
 from codex_pooler.upstream.oauth import TRANSIENT, RefreshRefused, SignIn
 
 ROOT = bytes(range(32))
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 30.0
 
 # A gateway reduced to the one thing it is killed at.
 GATEWAY = """

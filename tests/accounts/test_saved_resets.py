@@ -220,7 +220,7 @@ async def test_a_process_that_dies_while_it_waits_is_followed_by_the_same_id(dat
     node = scene.node()
     scene.bank.gate = asyncio.Event()
     dying = asyncio.create_task(node.saved.redeem(scene.ids[0], BLOCKED))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(5):
         while not scene.bank.spent:
             await asyncio.sleep(0.01)
     dying.cancel()
@@ -298,7 +298,7 @@ async def test_an_answer_is_written_down_even_when_nobody_waits_for_it_any_more(
     node = scene.node()
     scene.bank.gate = asyncio.Event()
     slow = asyncio.create_task(node.saved.redeem(scene.ids[0], BLOCKED))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(5):
         while not scene.bank.spent:
             await asyncio.sleep(0.01)
     async with database.session() as session:
@@ -370,7 +370,7 @@ async def test_who_leaves_does_not_stop_the_attempt(database: Database) -> None:
     scene.bank.gate = asyncio.Event()
     flights = ResetFlights(scene.node().saved)
     leaving = asyncio.create_task(flights.rescue(POOL, rescue(scene)))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(5):
         while not scene.bank.spent:
             await asyncio.sleep(0.01)
     leaving.cancel()
@@ -387,7 +387,7 @@ async def test_nobody_waits_for_long(database: Database, monkeypatch: pytest.Mon
     scene.bank.gate = asyncio.Event()
     flights = ResetFlights(scene.node().saved)
     assert await flights.rescue(POOL, rescue(scene)) is None
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not scene.bank.spent:
             await asyncio.sleep(0.01)
     await flights.close()

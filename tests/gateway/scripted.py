@@ -125,7 +125,7 @@ class Rig:
 
     async def settled(self, count: int = 1) -> list[Any]:
         """The final rows, once there are ``count`` of them."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(5):
             while len(rows := self.rows()) < count:
                 await asyncio.sleep(0.01)
         return rows

@@ -47,7 +47,7 @@ def call_of(rig: Rig, **more: Any) -> CallRequest:
 
 
 async def ask(rig: Rig, **more: Any) -> CallAnswer:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         return await run_call(call_of(rig, **more), rig.house)
 
 

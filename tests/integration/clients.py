@@ -13,7 +13,7 @@ from tests.integration.whole import Gateway
 
 RESPONSES = "/backend-api/codex/responses"
 ENDS = frozenset({"response.completed", "response.failed", "response.incomplete", "error"})
-PATIENCE = 120.0  # seconds; far more than any turn here takes
+PATIENCE = 30.0  # seconds; far more than any turn here takes
 
 
 @dataclass

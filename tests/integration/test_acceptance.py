@@ -82,7 +82,7 @@ async def test_scenario_19_a_full_account_is_passed_over_and_a_full_pool_waits_a
     client, house = TRANSPORTS[transport], gateway.process.house
     gateway.world.settings.pacing_ms = 50
     running = [asyncio.create_task(client(gateway, "Say 30 words")) for _ in range(2)]
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(5):
         while house.known.leases.total() < 2:
             await asyncio.sleep(0.02)
     house.busy_wait = 0.3

@@ -12,7 +12,7 @@ from tests.integration.whole import Gateway
 async def configuration(gateway: Gateway) -> Any:
     """OpenCode's, once the accounts' catalogues have come."""
     path = f"/client-configs?tool=opencode&pool_id={gateway.pool_id}"
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while True:
             (shown,) = (await gateway.admin("GET", path))["items"]
             read = json.loads(shown["variants"][0]["snippets"][0]["text"])

@@ -106,7 +106,7 @@ async def test_behind_a_proxy_everything_goes_through_it_until_it_dies(gateway: 
 
 
 async def _asked_for_models(pair: Pair, proxy: ProxyServer) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(20):
         while pair.account().models is None:
             await asyncio.sleep(0.05)
     port = int(pair.gateway.backend.rpartition(":")[2])
@@ -124,7 +124,7 @@ async def test_an_open_socket_takes_the_new_door_with_its_next_turn(gateway: Gat
         told = await talk.turn()
         assert told[-1]["type"] == "response.completed"
         await gateway.admin("PATCH", f"/upstreams/{pair.upstream_id}", {"egress_proxy": second.url("socks5")})
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(20):
             while pair.account().proxy_url != second.url("socks5"):
                 await asyncio.sleep(0.02)
         second.tunnels.clear()  # of models and usage
@@ -133,6 +133,6 @@ async def test_an_open_socket_takes_the_new_door_with_its_next_turn(gateway: Gat
         assert (await talk.turn())[-1]["type"] == "response.completed"
         assert await pair.last() == [("served", None)]
         assert second.tunnels
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(20):
             while first.open:
                 await asyncio.sleep(0.02)

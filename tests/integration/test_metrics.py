@@ -18,7 +18,7 @@ async def scraped(gateway: Gateway) -> dict[str, float]:
 
 
 async def until(gateway: Gateway, there: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not there(samples := await scraped(gateway)):
             await asyncio.sleep(0.05)
     return samples

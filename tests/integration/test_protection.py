@@ -46,7 +46,7 @@ async def test_a_drained_account_finishes_its_turn_and_is_paused_then(gateway: G
         assert [arrival["account"] for arrival in await gateway.arrived()] == ["acct-2"]
         await beaten(gateway, account)
         assert (await gateway.admin("GET", f"/upstreams/{account}"))["status"] == "draining"
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while (await gateway.admin("GET", f"/upstreams/{account}"))["status"] != "paused":
             await asyncio.sleep(0.1)
 
@@ -59,6 +59,6 @@ async def beaten(gateway: Gateway, account: str) -> None:
             await session.run("SELECT bool_or(%(account)s = ANY(drains_busy)) FROM nodes", {"account": UUID(account)})
             return (await session.cursor.fetchone())[0]
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not await told():
             await asyncio.sleep(0.1)

@@ -30,7 +30,7 @@ async def served(gateway: Gateway, session: str | None = None, **more: Any) -> s
 
 async def logged(gateway: Gateway, count: int) -> list[Any]:
     """The log once it has so many rows, the newest first."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while len(rows := await gateway.log()) < count:
             await asyncio.sleep(0.05)
     return rows

@@ -117,7 +117,7 @@ async def _mute_after_upgrade() -> AsyncIterator[int]:
 
 
 async def _until_running(house: House) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while not house.running:
             await asyncio.sleep(0.01)
 
@@ -177,7 +177,7 @@ async def test_f8_nobody_reads_on_for_ever(
 async def _settled(gateway: Gateway) -> Any:
     """The one row, once it is there; by then nothing is held any more."""
     house = gateway.process.house
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while not (rows := await gateway.log()):
             await asyncio.sleep(0.05)
     await house.settle_down()
@@ -188,11 +188,11 @@ async def _settled(gateway: Gateway) -> Any:
 async def test_f10_a_database_without_a_free_connection_holds_up_no_turn(gateway: Gateway) -> None:
     database = gateway.process.context.database
     async with AsyncExitStack() as held:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(5):
             while database.pool.freesize or database.pool.size < (database.pool.maxsize or 0):
                 held.push_async_callback(database.pool.release, await database.pool.acquire())
         clients = [client(gateway, "Reply with exactly: ok") for client in TRANSPORTS.values() for _ in range(5)]
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(8):
             told = await asyncio.gather(*clients)
     assert {(one.end, one.text) for one in told} == {("response.completed", "ok")}
     assert len(await gateway.log()) == 10, "and its row is stored as soon as that is possible"

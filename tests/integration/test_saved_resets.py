@@ -52,7 +52,7 @@ def asked(gateway: Gateway) -> list[Arrival]:
 
 
 async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while not (found := await holds()):
             await asyncio.sleep(0.02)
     return found

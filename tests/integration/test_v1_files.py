@@ -210,11 +210,11 @@ async def test_a_redirection_of_the_storage_is_not_followed(gateway: Gateway) ->
 async def test_a_client_that_leaves_leaves_no_half_file(gateway: Gateway) -> None:
     await gateway.control("POST", "/settings", {"file_retries": 1_000})
     task = asyncio.create_task(upload(gateway))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while len(await arrived(gateway, "/backend-api/files")) < 2:
             await asyncio.sleep(0.02)
     task.cancel()
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while [one.status for one in gateway.process.house.files._records.values()] != [ABANDONED]:
             await asyncio.sleep(0.02)
     assert gateway.process.house.known.leases.total() == 0

@@ -59,7 +59,7 @@ async def ask(gateway: Gateway, *messages: Any, path: str = PATH, headers: Any =
 async def catalogued(gateway: Gateway) -> Any:
     """The models that clients are shown, once the accounts' catalogues have come."""
     headers = {"x-api-key": gateway.key, "anthropic-version": "2023-06-01"}
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while True:
             async with gateway.http.get(gateway.origin + "/v1/models", headers=headers) as answer:
                 page = await answer.json()

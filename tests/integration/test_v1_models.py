@@ -18,7 +18,7 @@ async def get(gateway: Gateway, path: str, **headers: str) -> tuple[int, Any, An
 
 async def listed(gateway: Gateway, **headers: str) -> tuple[Any, dict[str, Any]]:
     """The models by name, once the accounts' catalogues have come; and the headers."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not (found := await get(gateway, "/v1/models", **headers))[2]["data"]:
             await asyncio.sleep(0.05)
     return found[1], {each["id"]: each for each in found[2]["data"]}

@@ -32,7 +32,7 @@ class Wire:
     async def closed_with(self) -> int | None:
         """The code of the gateway's goodbye; None when it hung up without one."""
         frames = MessageReader(masked=False)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(10):
             while data := await self.reader.read(65536):
                 for message in frames.feed(data):
                     if message.opcode == ws.CLOSE:
@@ -96,7 +96,7 @@ async def test_b2_a_turn_may_come_byte_by_byte_and_in_pieces(gateway: Gateway) -
     half = len(TURN) // 2
     raw = sent(TURN[:half], first=0x01) + sent(b"hello", ws.PING) + sent(TURN[half:], first=0x80)
     frames = MessageReader(masked=False)
-    async with upgraded(gateway) as wire, asyncio.timeout(120):
+    async with upgraded(gateway) as wire, asyncio.timeout(10):
         for start in range(len(raw)):
             wire.writer.write(raw[start : start + 1])
             await asyncio.sleep(0)
@@ -116,7 +116,7 @@ async def test_b2_without_a_key_there_is_no_socket_to_send_turns_on(gateway: Gat
     at = urlsplit(gateway.origin)
     reader, writer = await asyncio.open_connection(at.hostname, at.port)
     writer.write(sent(TURN))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         answer = await reader.read()
     writer.close()
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))

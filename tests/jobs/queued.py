@@ -19,7 +19,7 @@ from codex_pooler.jobs.worker import JobWorker, working
 from codex_pooler.storage.database import Database
 from codex_pooler.telemetry.metrics import Metrics
 
-PATIENCE = 120.0  # seconds; far more than anything here takes
+PATIENCE = 30.0  # seconds; far more than anything here takes
 
 
 @dataclass

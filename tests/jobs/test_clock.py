@@ -60,7 +60,7 @@ async def test_a_job_that_waits_still_is_not_queued_again(bench: Bench) -> None:
 async def test_the_clock_goes_on_when_the_database_is_back(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     await bench.rows("ALTER TABLE procrastinate_periodic_defers RENAME TO elsewhere")
     async with background({"clock": lambda: keep_the_schedule(bench.database, bench.jobs.values())}):
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(30):
             while "cannot be queued now" not in caplog.text:
                 await asyncio.sleep(0.02)
         await bench.rows("ALTER TABLE elsewhere RENAME TO procrastinate_periodic_defers")

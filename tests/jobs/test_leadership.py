@@ -52,7 +52,7 @@ class Stage:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.01)
 

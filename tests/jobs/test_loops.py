@@ -27,7 +27,7 @@ async def test_a_loop_that_dies_is_told_of_and_started_again(
         other.append("sound")
         await asyncio.Event().wait()
 
-    async with background({"frail": frail, "sound": sound}), asyncio.timeout(120):
+    async with background({"frail": frail, "sound": sound}), asyncio.timeout(10):
         await again.wait()
     assert (began, other) == (["frail", "frail"], ["sound"])
     assert "the loop frail died and is started again" in caplog.text

@@ -20,7 +20,7 @@ async def rows(database: Database) -> list[Any]:
 
 
 async def until_there_are(database: Database, count: int) -> list[Any]:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while len(found := await rows(database)) != count:
             await asyncio.sleep(0.02)
     return found
@@ -47,7 +47,7 @@ async def test_who_else_is_there_is_not_claimed_while_the_database_is_away(dsn: 
     database = await Database.open(dsn, minsize=1, maxsize=1, timeout=0.2)
     node = Node(database, "web", "1")
     await node.beat()
-    async with database.session(), background({"heartbeat": node.run}), asyncio.timeout(120):
+    async with database.session(), background({"heartbeat": node.run}), asyncio.timeout(30):
         while node.alive:
             await asyncio.sleep(0.01)
     await database.close()

@@ -40,7 +40,7 @@ async def test_a_process_runs_exactly_the_loops_of_its_role(role: str, config: C
         assert names & LOOPS.keys() == loops_of(role)
         assert ("jobs" in names) == works(role)
         assert (running.worker is not None) == works(role)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(30):
             while (await _led()) != (set(LED) if "leadership" in loops_of(role) else set()):
                 await asyncio.sleep(0.05)
 

@@ -86,7 +86,7 @@ async def test_a_process_that_only_serves_asks_others_for_missing_models(
     bench, pool = Bench(database), uuid4()
     snapshot = cast(SnapshotHolder, SimpleNamespace(doubted={pool}))
     async with background({"missing-models": lambda: ask_for_missing_models(snapshot, Queue(database))}):
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(30):
             while snapshot.doubted:
                 await asyncio.sleep(0.01)
     assert await bench.rows("SELECT args->>'pool_ids' FROM procrastinate_jobs") == [(f'["{pool}"]',)]

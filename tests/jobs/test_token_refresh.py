@@ -85,7 +85,7 @@ async def test_a_login_that_waits_for_the_database_is_stored_soon(
     await asyncio.sleep(0.05)
     scene.logins.refusals = 3
     renewal = await scene.refresher.renew(scene.account_id, scene.token)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while (await scene.stored())["access"] != renewal.token:
             await asyncio.sleep(0.01)
     assert scene.exchanges == 1
@@ -107,7 +107,7 @@ async def test_the_database_going_away_ends_no_renewing(scene: Scene, monkeypatc
     monkeypatch.setattr(token_refresh, "EVERY_SECONDS", 0.01)
     scene.clock.ahead = timedelta(days=7)
     job = asyncio.create_task(keep_logins_fresh(scene.refresher))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not scene.exchanges:
             assert not job.done()
             await asyncio.sleep(0.01)

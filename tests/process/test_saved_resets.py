@@ -39,7 +39,7 @@ async def use_up(served: Served) -> None:
             assert answer.status == 200, await answer.text()
     for account in served.world.accounts.values():
         account.windows["secondary"].set_used(100)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(20):
         await asyncio.gather(*(grant(served, name) for name in served.world.accounts))
 
 

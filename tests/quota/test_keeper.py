@@ -72,7 +72,7 @@ async def test_whoever_watches_hears_what_changed_here_and_elsewhere(
     here, elsewhere, told = Quotas(), Quotas(), asyncio.Queue[set[UUID]]()
     keeper = QuotaKeeper(database, here, changed=lambda ids: told.put_nowait(set(ids)))
     running = asyncio.create_task(keeper.run())
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         here.observe(A, head(10, 20), NOW)
         assert await told.get() == {A}
         elsewhere.observe(B, head(10, 20), NOW)

@@ -75,7 +75,7 @@ async def test_scenario_18_a_full_gateway_says_so_at_once(gateway: Gateway) -> N
             assert 'codex_pooler_admission_in_use{route_class="proxy_stream"} 1' in await answer.text()
         first.close()  # the client leaves: its place is free
     gateway.world.settings.pacing_ms = 0
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(20):
         while await status_of(gateway, {}) != 200:
             await asyncio.sleep(0.1)
 
@@ -110,7 +110,7 @@ async def test_l6_a_refused_key_reads_no_body_and_costs_little(gateway: Gateway)
 
 async def test_the_backend_is_told_the_codex_version_that_is_set(gateway: Gateway) -> None:
     await setting(gateway, "gateway", client_version="0.200.1")
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(20):
         while gateway.process.house.backend.client_version != "0.200.1":
             await asyncio.sleep(0.1)
     assert await status_of(gateway, {}) == 200
@@ -136,7 +136,7 @@ def socket(gateway: Gateway, **headers: str) -> Any:
 async def test_an_open_socket_ends_when_its_client_may_not_come_in_any_more(gateway: Gateway) -> None:
     async with socket(gateway) as open_socket:
         await setting(gateway, "ingress", firewall_allowlist=["203.0.113.0/24"])
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(10):
             closing = await open_socket.receive()
         assert (closing.type, closing.data) == (aiohttp.WSMsgType.CLOSE, 1008)
         assert gateway.process.house.metrics.counts[INGRESS_REFUSED, REVOKED] == 1
@@ -153,7 +153,7 @@ async def test_b4_an_upgrade_tells_the_backend_no_more_than_a_turn(gateway: Gate
     frame = {"type": "response.create", "model": "gpt-5.5", "store": False, "input": []}
     async with socket(gateway, **named) as open_socket:
         await open_socket.send_json(frame)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(20):
             while (await open_socket.receive_json())["type"] != "response.completed":
                 pass
     handshake = gateway.world.record.arrivals[-1]

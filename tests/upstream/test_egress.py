@@ -293,7 +293,7 @@ async def test_a_proxy_that_is_not_there_is_not_gone_around(
 async def test_giving_up_leaves_no_connection_to_the_proxy_behind() -> None:
     async with proxying(behaviour="silent") as proxy:
         dialing = asyncio.create_task(over_http(ConnectionPool("http://h.test"), account(proxy_url=proxy.url())))
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(10):
             while not proxy.knocks:
                 await asyncio.sleep(0.01)
             dialing.cancel()

@@ -38,7 +38,7 @@ class Watching:
         self.news = AccountNews(snapshot, broadcaster)
 
     async def next(self) -> Change:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(10):
             change = await self.queue.get()
         assert change is not None
         return change
@@ -91,7 +91,7 @@ async def gateway(dsn: str, tmp_path: Path) -> AsyncIterator[Gateway]:
 
 
 async def until_told(queue: asyncio.Queue[Change | None], account_id: str) -> Change:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(20):
         while True:
             change = await queue.get()
             if change is not None and UUID(account_id) in change.ids:

@@ -31,7 +31,7 @@ class Channel:
 
     async def next(self, name: str) -> Any:
         """The data of the next event of this name."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(10):
             while True:
                 line = (await self.response.content.readline()).decode()
                 assert line, "the channel ended"
@@ -76,7 +76,7 @@ async def test_a_browser_that_leaves_is_forgotten_quietly(
     async with owner.client.get(f"{PREFIX}/events", headers=owner.headers) as response:
         await Channel(response).next("counters")
         assert broadcaster.watchers == 1
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(10):
         while broadcaster.watchers:
             broadcaster.count_finished([uuid4()])
             await asyncio.sleep(0.2)

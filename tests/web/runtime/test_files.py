@@ -281,7 +281,7 @@ async def test_scenario_15_over_the_wire(gateway: Gateway) -> None:
 async def known_elsewhere(gateway: Gateway, file_id: str) -> FileKeeper:
     """Another process, as soon as it can know the file."""
     keeper = FileKeeper(gateway.process.context.database, Files())
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(5):
         while not keeper.files.knows(file_id):
             await keeper.look_up(file_id)
             await asyncio.sleep(0.05)
@@ -295,7 +295,7 @@ async def test_another_process_knows_the_file_at_once_and_the_next_one_after_a_r
     elsewhere = await known_elsewhere(gateway, file_id)
     await upload(gateway, made)
     assert (await finish(gateway, file_id)).status == 200
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(5):
         while elsewhere.files.owned(file_id, pool, time.time()).status != UPLOADED:
             await asyncio.sleep(0.05)
             await elsewhere.changed(orjson.dumps([file_id]).decode())

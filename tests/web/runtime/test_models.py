@@ -31,7 +31,7 @@ async def slugs(gateway: Gateway, **headers: str) -> list[str]:
 @pytest.fixture
 async def synced(gateway: Gateway) -> Gateway:
     """A gateway that has fetched the catalogues of its accounts by itself."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(15):
         while not await slugs(gateway):
             await asyncio.sleep(0.1)
     return gateway
@@ -90,7 +90,7 @@ async def test_an_account_with_fewer_models_takes_none_away(synced: Gateway) -> 
     async with database.session() as session:
         await session.run("DELETE FROM account_models")
     await snapshot.refresh()
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(15):
         while any(m.account.models is None for pool in snapshot.current.pools.values() for m in pool.members):
             await asyncio.sleep(0.1)
     assert len(await slugs(synced)) == len(bundled().models)
@@ -133,7 +133,7 @@ async def test_a_model_that_is_new_can_be_used_within_seconds(synced: Gateway) -
     async with synced.turn() as answer:
         assert answer.status < 500
         assert answer.status >= 400
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(15):
         while True:
             async with synced.turn() as answer:
                 if answer.status == 200:
